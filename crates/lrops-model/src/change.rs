@@ -11,6 +11,12 @@ use serde::{Deserialize, Serialize};
 /// no layer itself.
 pub const OWNER_ATTRIBUTE: &str = "user.lrops.owner";
 
+/// The extended attribute that makes an empty regular file stand for a device node.
+///
+/// In a user namespace devices cannot be made. The placeholder's attribute says which device is meant
+/// (`c:MAJOR:MINOR` or `b:MAJOR:MINOR`), so that layers come out right. It enters no layer itself.
+pub const DEVICE_ATTRIBUTE: &str = "user.lrops.device";
+
 /// A numeric owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owner {

@@ -263,6 +263,8 @@ pub enum CopySource {
 pub struct MakeDirectoryOp {
     /// The directory, absolute.
     pub path: String,
+    /// `USER` at that point: who owns the directory if it has to be made.
+    pub user: String,
 }
 
 /// Two file systems, one over the other.

@@ -5,6 +5,11 @@
 //! always written with the same bytes. The bytes of a *foreign* document are kept as they came: a digest is over
 //! bytes, not over meaning, and these types never re-encode what they did not make.
 
+#![expect(
+    clippy::zero_sized_map_values,
+    reason = "the spec writes sets as maps to empty objects"
+)]
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
