@@ -1,0 +1,173 @@
+//! The engine's door: plan, run the steps, pack the layers, assemble the image.
+
+use std::sync::{Mutex, PoisonError};
+
+use lrops_model::blob::BlobStore;
+use lrops_model::engine::{BuildError, Delivered, Engine};
+use lrops_model::event::OnEvent;
+use lrops_model::graph::{Graph, Op, StepId};
+use lrops_model::oci::Descriptor;
+use lrops_model::platform::Platform;
+use lrops_model::request::BuildRequest;
+use lrops_remote::registry::Registry;
+use lrops_sandbox::Snapshotter;
+use lrops_store::store::Store;
+use lrops_store::tree::OwnerStyle;
+
+use crate::assemble::{Layers, assemble};
+use crate::contexts::Contexts;
+use crate::images::Images;
+use crate::layers::layer;
+use crate::plan::{Plan, Planner};
+use crate::reporter::Reporter;
+use crate::schedule::{self, Jobs};
+use crate::step::Execution;
+
+/// Gives the root descriptor of a base's image for a platform, its blobs being in the engine's store. The last
+/// argument takes progress: what is done, how much, and of how much.
+pub type ProvideBase<'a> = &'a (
+        dyn Fn(
+    &str,
+    &Platform,
+    &dyn Fn(&str, u64, Option<u64>),
+) -> Result<Descriptor, Box<dyn std::error::Error + Send + Sync>>
+            + Send
+            + Sync
+    );
+
+/// What the engine works with.
+pub struct EngineSettings<'a> {
+    /// Where blobs, records and caches are.
+    pub store: &'a Store,
+    /// Where file trees are.
+    pub snapshotter: &'a dyn Snapshotter,
+    /// Gives the bases of the configuration.
+    pub provide_base: Option<ProvideBase<'a>>,
+    /// Asks registries.
+    pub registry: Option<&'a Registry>,
+    /// Names this build among all builds of the store: for its logs, and for identities that must be new.
+    pub build_id: String,
+}
+
+/// The engine that needs no daemon.
+pub struct EmbeddedEngine<'a> {
+    settings: EngineSettings<'a>,
+}
+
+/// Steps first, then the layers of those that images consist of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Job {
+    Step(StepId),
+    Layer(StepId),
+}
+
+impl<'a> EmbeddedEngine<'a> {
+    /// Returns an engine.
+    pub fn new(settings: EngineSettings<'a>) -> Self {
+        Self { settings }
+    }
+
+    /// Says what would be done for a request, without doing it. Names of images are looked up for it, and bases
+    /// assembled, since what they hold decides.
+    ///
+    /// # Errors
+    /// Findings of the Dockerfile, and images that cannot be had.
+    pub fn plan(&self, request: &BuildRequest, on_event: OnEvent<'_>) -> Result<Plan, BuildError> {
+        let reporter = self.reporter(on_event);
+        let images = Images::new(&self.settings, request);
+        Planner::new(request, &images, &reporter).plan()
+    }
+
+    fn reporter<'e>(&self, on_event: OnEvent<'e>) -> Reporter<'e> {
+        Reporter::new(
+            on_event,
+            self.settings.store.builds().join(&self.settings.build_id),
+        )
+    }
+}
+
+impl Engine for EmbeddedEngine<'_> {
+    fn build(
+        &self,
+        request: &BuildRequest,
+        store: &dyn BlobStore,
+        on_event: OnEvent<'_>,
+    ) -> Result<Delivered, BuildError> {
+        let reporter = self.reporter(on_event);
+        let images = Images::new(&self.settings, request);
+        let mut plan = Planner::new(request, &images, &reporter).plan()?;
+        for finding in plan.findings.drain(..) {
+            reporter.finding(finding);
+        }
+        let contexts = Contexts::open(
+            &plan.directories,
+            &self.settings.store.builds().join("stat"),
+            request.now,
+        )?;
+        let owner_style =
+            OwnerStyle::probe(self.settings.store.tmp()).map_err(|source| BuildError::Environment {
+                message: format!(
+                    "failed to write to the store at {}",
+                    self.settings.store.root().display()
+                ),
+                source: Box::new(source),
+            })?;
+        let execution = Execution::new(
+            &self.settings,
+            request,
+            &plan,
+            &images,
+            &contexts,
+            &reporter,
+            owner_style,
+        );
+        let result = run(&execution, &plan.graph);
+        contexts.save();
+        let layers = result?;
+        request.cancel.check()?;
+        assemble(request, &plan.graph, &layers, store, &reporter).map(Delivered::Stored)
+    }
+}
+
+/// Runs all steps, and packs layers as soon as their steps have ended.
+fn run(execution: &Execution<'_>, graph: &Graph) -> Result<Layers, BuildError> {
+    let mut jobs = Jobs::new();
+    for id in &graph.order {
+        let waits_for = graph
+            .step(*id)
+            .inputs
+            .iter()
+            .flatten()
+            .map(|input| Job::Step(*input))
+            .collect();
+        jobs.add(Job::Step(*id), waits_for);
+    }
+    for image in &graph.images {
+        for id in graph.chain(image.root) {
+            if !matches!(graph.step(id).op, Op::Image(_)) {
+                jobs.add(Job::Layer(id), vec![Job::Step(id)]);
+            }
+        }
+    }
+    let layers: Mutex<Layers> = Mutex::default();
+    schedule::run(
+        &jobs,
+        execution.request.jobs,
+        &execution.cancel,
+        |job| -> Result<(), BuildError> {
+            match job {
+                Job::Step(id) => execution.run(*id)?,
+                Job::Layer(id) => {
+                    let packed = layer(execution, *id)?;
+                    layers
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(*id, packed);
+                }
+            }
+            Ok(())
+        },
+    )?;
+    execution.request.cancel.check()?;
+    Ok(layers.into_inner().unwrap_or_else(PoisonError::into_inner))
+}

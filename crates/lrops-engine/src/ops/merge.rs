@@ -1,0 +1,45 @@
+//! One file system laid over another, without looking at either (`COPY --link`).
+
+use lrops_model::engine::StepFailure;
+use lrops_model::graph::Step;
+use lrops_sandbox::SnapshotId;
+
+use crate::keys::KeyBuilder;
+use crate::step::{Execution, Files, StepResult, internal};
+
+/// Returns the merged files. The identity follows from the two, so that it is made once.
+pub(crate) fn result(execution: &Execution<'_>, step: &Step) -> Result<StepResult, StepFailure> {
+    let inputs = execution.inputs(step);
+    let [lower, upper] = inputs.as_slice() else {
+        unreachable!("a merge has two inputs")
+    };
+    let key = KeyBuilder::new("merge.v1")
+        .key(Some(lower.key))
+        .key(Some(upper.key))
+        .finish();
+    let (Files::Snapshot(lower_id), Files::Snapshot(upper_id)) = (&lower.files, &upper.files) else {
+        let files = if matches!(upper.files, Files::Nothing) {
+            lower.files.clone()
+        } else {
+            upper.files.clone()
+        };
+        return Ok(StepResult { key, files });
+    };
+    let identity = KeyBuilder::new("merge.v1")
+        .field(lower_id.as_str())
+        .field(upper_id.as_str())
+        .finish();
+    let id: SnapshotId = identity
+        .0
+        .hex()
+        .parse()
+        .expect("a digest's digits are a snapshot's identity");
+    if !execution.snapshotter().contains(&id) {
+        let merged = execution.snapshotter().merge(Some(lower_id), upper_id, &id);
+        merged.map_err(|error| internal("failed to merge a linked copy into its stage", error))?;
+    }
+    Ok(StepResult {
+        key,
+        files: Files::Snapshot(id),
+    })
+}

@@ -1,0 +1,363 @@
+//! From a request to a graph: read the Dockerfile, look up what it names, lower, until everything is known.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use lrops_dockerfile::instruction::Dockerfile;
+use lrops_dockerfile::lower::{ImageRef, LowerInputs, Lowered, Resolved, lower};
+use lrops_model::engine::BuildError;
+use lrops_model::event::{BuildEvent, StepName, StepOutcome};
+use lrops_model::finding::{Finding, Place, Severity};
+use lrops_model::graph::{ContextOp, Graph, Op};
+use lrops_model::platform::Platform;
+use lrops_model::reference::Reference;
+use lrops_model::request::{
+    BuildRequest, DirectoryContext, DockerfileText, EmulationPolicy, NamedContext, NestedBuild,
+};
+
+use crate::images::{Images, ResolvedImage};
+use crate::reporter::Reporter;
+
+/// How deep contexts may be builds of their own. A configuration that needs more is a circle.
+const NESTING_MAX: usize = 8;
+
+/// What will be done for a request.
+#[derive(Debug)]
+pub struct Plan {
+    /// The steps and the images.
+    pub graph: Graph,
+    /// What a person should know before it starts.
+    pub findings: Vec<Finding>,
+    /// The directories that the graph's contexts mean.
+    pub(crate) directories: BTreeMap<String, DirectoryContext>,
+}
+
+impl Plan {
+    /// Returns whether a step runs programs of a platform that the build platform cannot run by itself.
+    pub fn is_emulated(&self, request: &BuildRequest, id: lrops_model::graph::StepId) -> bool {
+        emulated_platform(&self.graph, request, id).is_some()
+    }
+}
+
+fn emulated_platform<'g>(
+    graph: &'g Graph,
+    request: &BuildRequest,
+    id: lrops_model::graph::StepId,
+) -> Option<&'g Platform> {
+    match &graph.step(id).op {
+        Op::Run(run) if !request.build_platform.runs_natively(&run.platform) => Some(&run.platform),
+        _ => None,
+    }
+}
+
+/// Plans a request.
+pub(crate) struct Planner<'a> {
+    request: &'a BuildRequest,
+    images: &'a Images<'a>,
+    reporter: &'a Reporter<'a>,
+    directories: Mutex<BTreeMap<String, DirectoryContext>>,
+}
+
+/// One Dockerfile among those of a request.
+struct Source<'a> {
+    dockerfile: &'a DockerfileText,
+    target: Option<String>,
+    platforms: Vec<Platform>,
+    build_args: &'a BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
+    main_context: String,
+    /// Names that may not be looked up as contexts again: the builds that this one is nested in.
+    inside: Vec<String>,
+}
+
+impl<'a> Planner<'a> {
+    pub(crate) fn new(request: &'a BuildRequest, images: &'a Images<'a>, reporter: &'a Reporter<'a>) -> Self {
+        Self {
+            request,
+            images,
+            reporter,
+            directories: Mutex::default(),
+        }
+    }
+
+    /// Returns the plan.
+    ///
+    /// # Errors
+    /// Findings of the Dockerfile; images that cannot be had; emulation where it is denied.
+    pub(crate) fn plan(self) -> Result<Plan, BuildError> {
+        let request = self.request;
+        self.add_directory(ContextOp::MAIN, &request.context);
+        let source = Source {
+            dockerfile: &request.dockerfile,
+            target: request.target.clone(),
+            platforms: request.platforms.clone(),
+            build_args: &request.build_args,
+            labels: request.labels.clone(),
+            main_context: ContextOp::MAIN.to_owned(),
+            inside: Vec::new(),
+        };
+        let (graph, mut findings) = self.lower(&source)?;
+        findings.extend(self.emulation_findings(&graph)?);
+        let directories = self
+            .directories
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok(Plan {
+            graph,
+            findings,
+            directories,
+        })
+    }
+
+    fn add_directory(&self, name: &str, directory: &DirectoryContext) {
+        let mut directories = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+        directories.insert(name.to_owned(), directory.clone());
+    }
+
+    /// Lowers one Dockerfile, looking up what it needs until nothing is missing.
+    fn lower(&self, source: &Source<'_>) -> Result<(Graph, Vec<Finding>), BuildError> {
+        let (dockerfile, mut findings) = Dockerfile::parse(&source.dockerfile.text);
+        if findings.iter().any(|finding| finding.severity == Severity::Error) {
+            return Err(dockerfile_error(source.dockerfile, findings));
+        }
+        let named_contexts = self.request.named_contexts.keys();
+        let named_contexts: BTreeSet<String> = named_contexts
+            .filter(|name| !source.inside.contains(name))
+            .map(|name| name.to_lowercase())
+            .collect();
+        let mut inputs = LowerInputs {
+            file: source.dockerfile.name.clone(),
+            text: source.dockerfile.text.clone(),
+            target: source.target.clone(),
+            platforms: source.platforms.clone(),
+            build_platform: self.request.build_platform.clone(),
+            build_args: source.build_args.clone(),
+            labels: source.labels.clone(),
+            network: self.request.network,
+            main_context: source.main_context.clone(),
+            named_contexts,
+            images: BTreeMap::new(),
+        };
+        loop {
+            self.request.cancel.check()?;
+            match lower(&dockerfile, &inputs)
+                .map_err(|findings| dockerfile_error(source.dockerfile, findings))?
+            {
+                Lowered::Ready {
+                    graph,
+                    findings: more,
+                } => {
+                    findings.extend(more);
+                    return Ok((graph, findings));
+                }
+                Lowered::Needs(needs) => inputs.images.extend(self.resolve_all(source, needs)?),
+            }
+        }
+    }
+
+    /// Looks up several images at a time.
+    fn resolve_all(
+        &self,
+        source: &Source<'_>,
+        needs: Vec<(ImageRef, Place)>,
+    ) -> Result<Vec<(ImageRef, Resolved)>, BuildError> {
+        std::thread::scope(|scope| {
+            let lookups: Vec<_> = needs
+                .into_iter()
+                .map(|(image, place)| {
+                    (
+                        scope.spawn({
+                            let (image, place) = (image.clone(), place.clone());
+                            move || self.resolve(source, &image, &place)
+                        }),
+                        image,
+                    )
+                })
+                .collect();
+            let mut resolved = Vec::new();
+            let mut failure = None;
+            for (lookup, image) in lookups {
+                match lookup.join() {
+                    Ok(Ok(found)) => resolved.push((image, found)),
+                    Ok(Err(error)) => failure = failure.or(Some(error)),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            failure.map_or(Ok(resolved), Err)
+        })
+    }
+
+    /// Finds out what a name means for a platform.
+    fn resolve(&self, source: &Source<'_>, image: &ImageRef, place: &Place) -> Result<Resolved, BuildError> {
+        if let Some((name, context)) = self.named_context(source, &image.name) {
+            match context {
+                NamedContext::Directory(directory) => {
+                    self.add_directory(name, directory);
+                    return Ok(Resolved::Directory {
+                        context: name.to_owned(),
+                    });
+                }
+                NamedContext::Dockerfile(nested) => return self.resolve_nested(source, name, nested, image),
+                _ => {}
+            }
+        }
+        let context = self
+            .named_context(source, &image.name)
+            .map(|(_, context)| context);
+        let activity = self.reporter.start(StepName::Activity(format!(
+            "[{} {}] resolving",
+            image.name, image.platform
+        )));
+        let found = self
+            .images
+            .resolve(&image.name, context, &image.platform, &activity);
+        match found {
+            Ok(ResolvedImage { config, graph, root }) => {
+                activity.finish(StepOutcome::Done);
+                Ok(Resolved::Image {
+                    config: Box::new(config),
+                    graph,
+                    root,
+                })
+            }
+            Err(error) => {
+                let message = error.to_string();
+                activity.finish(StepOutcome::Failed { reason: message });
+                Err(error.at(source.dockerfile, place))
+            }
+        }
+    }
+
+    /// Finds the context that a name in the Dockerfile means: by the name as written, or as the image that it is.
+    fn named_context(&self, source: &Source<'_>, name: &str) -> Option<(&'a str, &'a NamedContext)> {
+        let wanted = normal_name(name);
+        let mut contexts = self.request.named_contexts.iter();
+        let found = contexts.find(|(candidate, _)| {
+            !source.inside.contains(candidate)
+                && (candidate.eq_ignore_ascii_case(name) || normal_name(candidate) == wanted)
+        });
+        found.map(|(name, context)| (name.as_str(), context))
+    }
+
+    /// Plans a context that is a build of its own, for the one platform that asks.
+    fn resolve_nested(
+        &self,
+        source: &Source<'_>,
+        name: &str,
+        nested: &NestedBuild,
+        image: &ImageRef,
+    ) -> Result<Resolved, BuildError> {
+        if source.inside.len() >= NESTING_MAX {
+            let message =
+                format!("the context {name:?} is nested in {NESTING_MAX} others; is there a circle?");
+            return Err(BuildError::Request { message });
+        }
+        let main_context = format!("{name}:context");
+        self.add_directory(&main_context, &nested.context);
+        let mut inside = source.inside.clone();
+        inside.push(name.to_owned());
+        let nested_source = Source {
+            dockerfile: &nested.dockerfile,
+            target: nested.target.clone(),
+            platforms: vec![image.platform.clone()],
+            build_args: &nested.build_args,
+            labels: BTreeMap::new(),
+            main_context,
+            inside,
+        };
+        let (mut graph, findings) = self.lower(&nested_source)?;
+        for finding in findings {
+            self.reporter.finding(finding);
+        }
+        let plan = graph.images.pop().expect("one platform was asked for");
+        for step in graph.steps.values_mut() {
+            step.label.platforms.clear();
+        }
+        let mut config = plan.config;
+        config.history = plan.base_history;
+        let added = plan.history.into_iter().map(|entry| lrops_model::oci::History {
+            created_by: entry.created_by,
+            author: entry.author,
+            comment: lrops_dockerfile::lower::HISTORY_COMMENT.to_owned(),
+            empty_layer: entry.step.is_none(),
+            created: None,
+        });
+        config.history.extend(added);
+        Ok(Resolved::Image {
+            config: Box::new(config),
+            graph,
+            root: plan.root,
+        })
+    }
+
+    /// Says which steps would be emulated, and stops the build where that is denied.
+    fn emulation_findings(&self, graph: &Graph) -> Result<Vec<Finding>, BuildError> {
+        let mut findings = Vec::new();
+        let mut emulated = 0;
+        for id in &graph.order {
+            let Some(platform) = emulated_platform(graph, self.request, *id) else {
+                continue;
+            };
+            emulated += 1;
+            let label = &graph.step(*id).label;
+            let message = format!(
+                "this RUN runs {platform} programs on {}: they would be emulated, 10 to 35 times slower",
+                self.request.build_platform
+            );
+            let advice = format!(
+                "give its stage {:?} FROM --platform=$BUILDPLATFORM and cross-compile, or COPY what it makes",
+                label.stage
+            );
+            let finding = match self.request.emulation {
+                EmulationPolicy::Allow => continue,
+                EmulationPolicy::Warn => Finding::warning("EmulatedRun", message),
+                EmulationPolicy::Deny => Finding::error("EmulatedRun", message),
+            };
+            let finding = finding.advise(advice);
+            findings.push(match &label.place {
+                Some(place) if label.file == self.request.dockerfile.name => finding.at(place.clone()),
+                _ => finding,
+            });
+        }
+        let steps = graph
+            .order
+            .iter()
+            .map(|id| graph.step(*id))
+            .filter(|step| is_shown(&step.op));
+        self.reporter.event(BuildEvent::Planned {
+            steps: count(steps.clone().count()),
+            shared: count(steps.filter(|step| step.label.platforms.len() > 1).count()),
+            emulated,
+        });
+        if self.request.emulation == EmulationPolicy::Deny && !findings.is_empty() {
+            return Err(dockerfile_error(&self.request.dockerfile, findings));
+        }
+        Ok(findings)
+    }
+}
+
+/// Returns whether people are shown an op as a step of its own.
+pub fn is_shown(op: &Op) -> bool {
+    !matches!(op, Op::Context(_) | Op::Merge(_))
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn dockerfile_error(dockerfile: &DockerfileText, findings: Vec<Finding>) -> BuildError {
+    BuildError::Dockerfile {
+        name: dockerfile.name.clone(),
+        text: dockerfile.text.clone(),
+        findings,
+    }
+}
+
+/// `docker.io/library/node:latest`, `node:latest` and `node` are one name.
+fn normal_name(name: &str) -> String {
+    let Ok(reference) = name.parse::<Reference>() else {
+        return name.to_lowercase();
+    };
+    let familiar = reference.familiar();
+    familiar.strip_suffix(":latest").unwrap_or(&familiar).to_owned()
+}

@@ -1,0 +1,22 @@
+//! Downloads: GET with explicit timeouts, retries and resumption.
+//!
+//! Invariants: the bytes come as the server stores them (no transparent decompression), since digests are over bytes ·
+//! what was written to a sink is never written again or altered: a resumed download goes on at the same byte of the
+//! same content, or fails · https is never left for http on a redirect · a URL is shown without its credentials and
+//! query.
+
+mod address;
+mod client;
+mod error;
+mod exchange;
+mod settings;
+mod transfer;
+
+pub use client::HttpClient;
+pub use error::{HttpError, HttpProblem};
+pub use settings::{HttpSettings, Proxies, RETRY_WAITS, Timeouts};
+pub use transfer::TransferProgress;
+
+pub(crate) use address::{Address, Scheme, base64};
+pub(crate) use exchange::{Answer, Exchange, Method};
+pub(crate) use transfer::{PROGRESS_RENEWING_RETRIES_BYTES, pause, range_start, retry_after, with_jitter};

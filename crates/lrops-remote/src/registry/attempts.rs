@@ -1,0 +1,78 @@
+//! Retries: the waits of the HTTP client's settings, and what a registry itself asks for.
+
+use std::time::Duration;
+
+use lrops_model::cancel::CancelToken;
+
+use super::error::RegistryProblem;
+use crate::http::{HttpClient, HttpProblem, pause, with_jitter};
+
+/// How often something was tried, and how long to wait before the next time.
+pub(crate) struct Attempts {
+    waits: Vec<Duration>,
+    next: usize,
+    made: usize,
+    cancel: CancelToken,
+}
+
+/// Why an attempt ended early.
+pub(crate) enum Interruption {
+    Final(RegistryProblem),
+    Transient {
+        problem: RegistryProblem,
+        retry_after: Option<Duration>,
+    },
+}
+
+impl Attempts {
+    pub(crate) fn new(client: &HttpClient, cancel: &CancelToken) -> Self {
+        Self {
+            waits: client.settings().retry_waits.clone(),
+            next: 0,
+            made: 0,
+            cancel: cancel.clone(),
+        }
+    }
+
+    /// Waits until it is time to try again; gives the problem back when trying again cannot help.
+    pub(crate) fn wait_after(&mut self, interruption: Interruption) -> Result<(), RegistryProblem> {
+        self.made += 1;
+        let (problem, retry_after) = match interruption {
+            Interruption::Final(problem) => return Err(problem),
+            Interruption::Transient { problem, retry_after } => (problem, retry_after),
+        };
+        let Some(wait) = self.waits.get(self.next) else {
+            return Err(problem);
+        };
+        let wait = retry_after.unwrap_or_default().max(with_jitter(*wait));
+        self.next += 1;
+        pause(wait, &self.cancel).map_err(|cancelled| HttpProblem::from(cancelled).into())
+    }
+
+    /// Allows as many retries as at the beginning.
+    pub(crate) fn renew(&mut self) {
+        self.next = 0;
+    }
+
+    pub(crate) fn made(&self) -> usize {
+        self.made
+    }
+}
+
+impl From<RegistryProblem> for Interruption {
+    fn from(problem: RegistryProblem) -> Self {
+        match problem {
+            RegistryProblem::Http(HttpProblem::Connection(_)) => Self::Transient {
+                problem,
+                retry_after: None,
+            },
+            other => Self::Final(other),
+        }
+    }
+}
+
+impl From<HttpProblem> for Interruption {
+    fn from(problem: HttpProblem) -> Self {
+        RegistryProblem::from(problem).into()
+    }
+}

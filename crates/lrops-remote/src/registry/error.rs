@@ -1,0 +1,263 @@
+//! What can go wrong with a registry, in the words that people know, and what to do about it.
+
+use std::fmt;
+
+use lrops_model::digest::Digest;
+use lrops_model::reference::{DEFAULT_REGISTRY, Reference};
+
+use crate::http::{HttpError, HttpProblem};
+
+/// Something that a registry was asked for and that failed for good: after retries, or because they cannot help.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{}", said_of(*task, image), tried(*attempts))]
+pub struct RegistryError {
+    /// The image whose registry was asked.
+    pub image: Box<Reference>,
+    /// What was asked.
+    pub task: Task,
+    /// How often it was tried.
+    pub attempts: usize,
+    /// What went wrong the last time.
+    #[source]
+    pub problem: RegistryProblem,
+}
+
+/// What a registry was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// What a reference means.
+    Resolve,
+    /// A blob's or a manifest's bytes.
+    Read,
+    /// Whether a blob or a manifest is there.
+    Look,
+}
+
+fn said_of(task: Task, image: &Reference) -> String {
+    let place = || format!("{}/{}", image.registry(), image.repository());
+    match task {
+        Task::Resolve => format!("failed to resolve {image}"),
+        Task::Read => format!("{} did not send it", place()),
+        Task::Look => format!("{} did not say whether it is there", place()),
+    }
+}
+
+fn tried(attempts: usize) -> String {
+    if attempts > 1 {
+        format!(" (tried {attempts} times)")
+    } else {
+        String::new()
+    }
+}
+
+/// What went wrong with a registry. A `detail` is the registry's own words.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryProblem {
+    /// It has no such tag, manifest, blob or repository.
+    #[error("not found{}", words(detail))]
+    NotFound {
+        /// The registry's own words.
+        detail: Option<String>,
+    },
+    /// It wants other credentials, or some.
+    #[error("unauthorized{}", words(detail))]
+    Unauthorized {
+        /// The registry's own words.
+        detail: Option<String>,
+        /// What it was shown.
+        offered: Offered,
+    },
+    /// The credentials are known and do not allow this.
+    #[error("denied{}", words(detail))]
+    Denied {
+        /// The registry's own words.
+        detail: Option<String>,
+        /// What it was shown.
+        offered: Offered,
+    },
+    /// Too much was asked in too short a time.
+    #[error("too many requests{}", words(detail))]
+    TooManyRequests {
+        /// The registry's own words.
+        detail: Option<String>,
+    },
+    /// It answered with another status that is no success.
+    #[error("{}{}", HttpProblem::Status { status: *status }, words(detail))]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// The registry's own words.
+        detail: Option<String>,
+    },
+    /// The host that it redirects to did not answer with success.
+    #[error("the registry redirects to {host}: {}", HttpProblem::Status { status: *status })]
+    Redirected {
+        /// The other host.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// It sent other bytes than were asked for.
+    #[error("the registry sent other bytes: their digest is {found}, and {expected} was promised")]
+    WrongDigest {
+        /// What was promised.
+        expected: Digest,
+        /// What came.
+        found: Digest,
+    },
+    /// Its blob has another length than the descriptor says.
+    #[error("the registry has {found} bytes where {expected} were promised")]
+    WrongLength {
+        /// What was promised.
+        expected: u64,
+        /// What the registry announced.
+        found: u64,
+    },
+    /// What it sent is not an index and not a manifest.
+    #[error("what the registry sent is no image: {0}")]
+    Document(&'static str),
+    /// It asks for an authorization that cannot be given.
+    #[error("the registry asks for an authorization that cannot be given: {0}")]
+    Challenge(&'static str),
+    /// Its token service gave no token.
+    #[error("its token service {service} gave no token")]
+    Token {
+        /// The service's address.
+        service: String,
+        /// What went wrong there.
+        source: Box<RegistryProblem>,
+    },
+    /// It could not be reached, or the transfer failed.
+    #[error(transparent)]
+    Http(#[from] HttpProblem),
+}
+
+/// What a registry was shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// No credentials: there are none for it.
+    Nothing,
+    /// Credentials.
+    Credentials,
+    /// None, because those there are cannot be read yet; the text says what they are.
+    NotYet(String),
+}
+
+fn words(detail: &Option<String>) -> impl fmt::Display {
+    detail
+        .as_ref()
+        .map(|detail| format!(": {detail}"))
+        .unwrap_or_default()
+}
+
+impl RegistryProblem {
+    /// Returns the HTTP status, when there was an answer without success.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::NotFound { .. } => Some(404),
+            Self::Unauthorized { .. } => Some(401),
+            Self::Denied { .. } => Some(403),
+            Self::TooManyRequests { .. } => Some(429),
+            Self::Status { status, .. } | Self::Redirected { status, .. } => Some(*status),
+            Self::Token { source, .. } => source.status(),
+            _ => None,
+        }
+    }
+}
+
+impl RegistryError {
+    /// Returns what the user can do about it.
+    pub fn advice(&self) -> Option<String> {
+        self.advice_on(&self.problem)
+    }
+
+    /// Returns whether the work was stopped on request.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.problem, RegistryProblem::Http(HttpProblem::Cancelled(_)))
+    }
+
+    fn advice_on(&self, problem: &RegistryProblem) -> Option<String> {
+        match problem {
+            RegistryProblem::NotFound { .. } if self.task == Task::Resolve => {
+                Some(format!("check the name and the tag of {}", self.image.familiar()))
+            }
+            RegistryProblem::NotFound { .. } => {
+                Some("the image is incomplete in its registry: have it pushed again".to_owned())
+            }
+            RegistryProblem::Unauthorized { offered, .. } | RegistryProblem::Denied { offered, .. } => {
+                Some(self.advice_on_login(offered))
+            }
+            RegistryProblem::TooManyRequests { .. } => Some(self.advice_on_limits()),
+            RegistryProblem::Status {
+                status: 500..=599, ..
+            } => Some("the registry is busy or ill: try again later".to_owned()),
+            RegistryProblem::WrongDigest { .. } | RegistryProblem::WrongLength { .. } => Some(
+                "something between here and the registry alters what is sent: a proxy or a mirror".to_owned(),
+            ),
+            RegistryProblem::Token { source, .. } => self.advice_on(source),
+            RegistryProblem::Http(HttpProblem::Connection(_)) => Some(self.advice_on_connections()),
+            RegistryProblem::Http(HttpProblem::Cancelled(_)) => None,
+            RegistryProblem::Http(problem) => HttpError::advice_on(problem).map(str::to_owned),
+            _ => None,
+        }
+    }
+
+    fn is_on_docker_hub(&self) -> bool {
+        self.image.registry() == DEFAULT_REGISTRY
+    }
+
+    fn advice_on_login(&self, offered: &Offered) -> String {
+        let registry = self.image.registry();
+        let login = if self.is_on_docker_hub() {
+            "docker login".to_owned()
+        } else {
+            format!("docker login {registry}")
+        };
+        match offered {
+            Offered::Nothing if self.is_on_docker_hub() => format!(
+                "Docker Hub also answers so when there is no such repository: check the name; for a private one, {login}"
+            ),
+            Offered::Nothing => format!("there are no credentials for {registry}: {login}"),
+            Offered::Credentials => format!(
+                "the credentials for {registry} are not accepted, or not for {}: {login} again, or ask its owner for access",
+                self.image.repository()
+            ),
+            Offered::NotYet(what) => format!(
+                "{what} is configured for {registry}, which lrops does not use yet: keep a login for it in a config.json \
+                 without a helper"
+            ),
+        }
+    }
+
+    fn advice_on_limits(&self) -> String {
+        if self.is_on_docker_hub() {
+            format!(
+                "Docker Hub limits pulls without a login: docker login, or {}",
+                self.mapping()
+            )
+        } else {
+            "the registry limits requests: try again later".to_owned()
+        }
+    }
+
+    fn advice_on_connections(&self) -> String {
+        if self.is_on_docker_hub() {
+            format!("if Docker Hub cannot be reached from here, {}", self.mapping())
+        } else {
+            format!(
+                "check the registry's name, the network, and the proxy settings (http_proxy, https_proxy, no_proxy); a \
+                 registry that speaks plain http must be listed as insecure; or {}",
+                self.mapping()
+            )
+        }
+    }
+
+    /// How to do without the image's registry.
+    fn mapping(&self) -> String {
+        let name = self.image.familiar();
+        format!(
+            "take the image from elsewhere: --build-context {name}=docker-image://HOST/IMAGE or \
+             {name}=oci-layout://DIRECTORY, or a base of this name under [bases] in lrops.toml"
+        )
+    }
+}

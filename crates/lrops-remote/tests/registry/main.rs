@@ -1,0 +1,6 @@
+//! Pulling from a registry that misbehaves as told.
+
+mod authorization;
+mod case;
+mod content;
+mod faults;

@@ -1,0 +1,147 @@
+//! Programs of other platforms: QEMU registered with the kernel, for one sandbox alone.
+//!
+//! Since Linux 6.7 every user namespace can have its own table of binary formats (`binfmt_misc`). The sandbox gets a
+//! user namespace of its own, in which each id stands for itself, and a table that holds one entry. The machine's own
+//! table is not touched, and the entry is gone when process 1 ends, which holds the table's only mount.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+
+use lrops_model::platform::Platform;
+use rustix::fs::{Mode, OFlags};
+use rustix::thread::UnshareFlags;
+
+use super::error::Step;
+use super::message::Failure;
+use super::spec::Emulator;
+use crate::mounts;
+use crate::user_namespace::{self, Refusal};
+
+/// Moves this process into a user namespace with the same ids.
+pub(crate) fn enter_user_namespace() -> Result<(), Failure> {
+    let fail = || Failure::of(Step::UserNamespace);
+    let uids = user_namespace::identity_ranges("uid_map").map_err(fail())?;
+    let gids = user_namespace::identity_ranges("gid_map").map_err(fail())?;
+    let map = |target| user_namespace::write_maps(target, &uids, &gids);
+    let mapped = user_namespace::unshare_mapped(UnshareFlags::empty(), map).map_err(fail())?;
+    mapped.map_err(|Refusal(message)| fail()(io::Error::other(message)))
+}
+
+/// Registers an emulator in the table of this process's user namespace, for as long as the descriptor is open.
+pub(crate) fn register(emulator: &Emulator) -> Result<OwnedFd, Failure> {
+    let table = mounts::new_file_system("binfmt_misc", &[], rustix::mount::MountAttrFlags::empty());
+    let table = table.map_err(|error| {
+        let mut failure = Failure::of(Step::Emulation)(error);
+        failure.message = format!(
+            "{}; a table of binary formats for each user namespace needs Linux 6.7",
+            failure.message
+        );
+        failure
+    })?;
+    let line = registration(emulator).map_err(Failure::of(Step::Emulation))?;
+    let file = rustix::fs::openat(
+        &table,
+        "register",
+        OFlags::WRONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(Failure::of(Step::Emulation))?;
+    File::from(file)
+        .write_all(&line)
+        .map_err(Failure::of(Step::Emulation))?;
+    Ok(table)
+}
+
+/// The line that the kernel reads (kernel documentation, `admin-guide/binfmt-misc.rst`).
+///
+/// `P` keeps the program's own first argument, `O` and `C` hand it over open and with its own rights, and `F` opens the
+/// interpreter now, so that the tree needs no copy.
+fn registration(emulator: &Emulator) -> io::Result<Vec<u8>> {
+    let (magic, mask) = pattern(&emulator.platform).ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!("programs for {} are not known", emulator.platform),
+        )
+    })?;
+    let hexadecimal = |bytes: &[u8]| {
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "\\x{byte:02x}").expect("writing to a string succeeds");
+            text
+        })
+    };
+    let mut line = format!(":lrops:M::{}:{}:", hexadecimal(&magic), hexadecimal(&mask)).into_bytes();
+    line.extend_from_slice(emulator.interpreter.as_os_str().as_bytes());
+    line.extend_from_slice(b":POCF");
+    Ok(line)
+}
+
+/// The beginning of an ELF program of a platform, and which of its bits count.
+///
+/// The version of the ABI may be any; the type may be a program or a shared object, which differ in one bit.
+fn pattern(platform: &Platform) -> Option<([u8; 20], [u8; 20])> {
+    const WIDE: u8 = 2;
+    const NARROW: u8 = 1;
+    let (class, little, machine): (u8, bool, u16) = match platform.architecture.as_str() {
+        "386" => (NARROW, true, 3),
+        "amd64" => (WIDE, true, 62),
+        "arm" => (NARROW, true, 40),
+        "arm64" => (WIDE, true, 183),
+        "riscv64" => (WIDE, true, 243),
+        "ppc64le" => (WIDE, true, 21),
+        "s390x" => (WIDE, false, 22),
+        "mips64le" => (WIDE, true, 8),
+        "loong64" => (WIDE, true, 258),
+        _ => return None,
+    };
+    let mut magic = [0; 20];
+    magic[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', class, if little { 1 } else { 2 }, 1]);
+    let number = |value: u16| {
+        if little {
+            value.to_le_bytes()
+        } else {
+            value.to_be_bytes()
+        }
+    };
+    magic[16..18].copy_from_slice(&number(2));
+    magic[18..].copy_from_slice(&number(machine));
+    let mut mask = [0xff; 20];
+    // The operating system's ABI: 0 for System V and 3 for GNU are both in use.
+    mask[7] = 0;
+    mask[16..18].copy_from_slice(&number(0xfffe));
+    // The version of that ABI and the padding after it say nothing.
+    mask[8..16].fill(0);
+    Some((magic, mask))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(platform: &str, expected: &str) {
+        let emulator = Emulator {
+            interpreter: "/usr/bin/qemu".into(),
+            platform: platform.parse().unwrap(),
+        };
+        let line = registration(&emulator)
+            .map_or_else(|error| error.to_string(), |line| String::from_utf8(line).unwrap());
+        assert_eq!(line.replace("\\x", ""), expected);
+    }
+
+    #[test]
+    fn a_registration_matches_programs_and_shared_objects_of_one_machine() {
+        let mask = "ffffffffffffff000000000000000000";
+        check(
+            "linux/arm64",
+            &format!(":lrops:M::7f454c460201010000000000000000000200b700:{mask}feffffff:/usr/bin/qemu:POCF"),
+        );
+        check(
+            "linux/s390x",
+            &format!(":lrops:M::7f454c4602020100000000000000000000020016:{mask}fffeffff:/usr/bin/qemu:POCF"),
+        );
+        check("linux/sparc", "programs for linux/sparc are not known");
+    }
+}

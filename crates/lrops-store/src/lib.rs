@@ -1,0 +1,18 @@
+//! Blobs and trees on disk: OCI layout, archives, layer tars, step records, validation, collection.
+//!
+//! Reading order: [`store`] says what lies where; [`layout`] and [`archive`] are places for blobs, [`transfer`] moves
+//! whole images between such places; [`tree`], [`layer`] and [`unpack`] turn files into layers and back; [`records`]
+//! remember what steps came to; [`collect`] makes room; [`verify`] proves images.
+//!
+//! Invariants: a blob, snapshot or record exists completely or not at all · nothing is believed before its digest was
+//! computed · no path leaves the root it was given.
+
+pub mod archive;
+mod durable;
+pub mod layer;
+pub mod layout;
+pub mod records;
+pub mod store;
+pub mod transfer;
+pub mod tree;
+pub mod unpack;
