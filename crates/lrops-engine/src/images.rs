@@ -92,6 +92,11 @@ impl<'a> Images<'a> {
         platform: &Platform,
         activity: &Activity<'_>,
     ) -> Result<ResolvedImage, ImageError> {
+        if let Some(NamedContext::Image(reference)) = context
+            && reference.familiar() == "scratch"
+        {
+            return Ok(nothing(platform));
+        }
         let located = match context {
             Some(NamedContext::Layout { path, selector }) => layout(name, path, selector),
             Some(NamedContext::Base(base)) => self.base(name, base, platform, activity),
@@ -224,6 +229,17 @@ impl<'a> Images<'a> {
         layout.put(descriptor, &mut bytes.as_slice()).map_err(failed)?;
         Ok(bytes)
     }
+}
+
+/// The image that is nothing, under another name.
+fn nothing(platform: &Platform) -> ResolvedImage {
+    let config = ImageConfig {
+        os: platform.os.clone(),
+        architecture: platform.architecture.clone(),
+        variant: platform.variant.clone(),
+        ..ImageConfig::default()
+    };
+    ResolvedImage { config, graph: Graph::default(), root: None }
 }
 
 /// Finds an image in a layout on disk.

@@ -52,9 +52,18 @@ pub(super) fn owner(root: &Path, name: &str) -> Result<Owner, StepFailure> {
     if name.is_empty() {
         return Ok(Owner::ROOT);
     }
-    let resolved = users::resolve(root, name).map_err(|error| user(chain(&error)))?;
+    let resolved = users::resolve(root, user_name(name)).map_err(|error| user(chain(&error)))?;
     Ok(Owner {
         uid: resolved.ids.uid,
         gid: resolved.ids.gid,
     })
+}
+
+/// `root` is 0 in an image without `/etc/passwd` too; and whoever names nobody means root.
+pub(super) fn user_name(name: &str) -> &str {
+    match name {
+        "" | "root" => "0",
+        "root:root" => "0:0",
+        name => name,
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub(super) struct MountSet {
     views: Vec<View>,
     scratch: Vec<ActiveSnapshot>,
     locks: Vec<File>,
+    directories: Vec<tempfile::TempDir>,
 }
 
 impl MountSet {
@@ -116,6 +118,25 @@ impl MountSet {
             target: PathBuf::from(&mount.target),
             kind,
         });
+        Ok(())
+    }
+
+    /// Scripts that name their own interpreter. The kernel starts them, so they are files that can be executed.
+    fn scripts(&mut self, execution: &Execution<'_>, run: &RunOp) -> Result<(), StepFailure> {
+        if run.scripts.is_empty() {
+            return Ok(());
+        }
+        let failed = |error: io::Error| internal("failed to write a heredoc's script", error);
+        let directory = tempfile::tempdir_in(execution.store().tmp()).map_err(failed)?;
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).map_err(failed)?;
+        for script in &run.scripts {
+            let path = directory.path().join(&script.name);
+            fs::write(&path, &script.content).map_err(failed)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(failed)?;
+        }
+        let source = directory.path().to_path_buf();
+        self.mounts.push(Mount { target: PathBuf::from("/dev/pipes"), kind: MountKind::BindReadOnly { source } });
+        self.directories.push(directory);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use lrops_sandbox::{
 };
 use lrops_store::tree::{NewDirectories, RootDir};
 
+use super::make_directory::user_name;
 use super::mounts::{MountSet, context_digest};
 use super::{commit, prepare, user};
 use crate::keys::{CacheKey, KeyBuilder};
@@ -35,8 +36,9 @@ const HOST_CA_VARIABLES: [&str; 7] = [
 ];
 /// The size of `/dev/shm` where none is asked for; Docker's.
 const SHARED_MEMORY_BYTES: u64 = 64 << 20;
-/// The name of the machine that commands see; `BuildKit`'s, and what cached results of other builders were made with.
+/// The name of the machine that commands see, and the build argument that changes it; both `BuildKit`'s.
 const HOST_NAME: &str = "buildkitsandbox";
+const HOST_NAME_ARGUMENT: &str = "BUILDKIT_SANDBOX_HOSTNAME";
 
 /// Returns the key: the command and all that it is given, and what its files are.
 ///
@@ -102,6 +104,10 @@ pub(crate) fn execute(
     }
 }
 
+fn host_name<'a>(execution: &Execution<'a>) -> &'a str {
+    execution.request.build_args.get(HOST_NAME_ARGUMENT).map_or(HOST_NAME, String::as_str)
+}
+
 /// The working directory is there even when no `WORKDIR` made it: a base image's may be missing.
 fn make_working_directory(
     execution: &Execution<'_>,
@@ -126,8 +132,7 @@ fn specification(
     active: &ActiveSnapshot,
     mounts: &MountSet,
 ) -> Result<RunSpec, StepFailure> {
-    let name = if run.user.is_empty() { "0" } else { &run.user };
-    let resolved = users::resolve(active.root(), name).map_err(|error| user(chain(&error)))?;
+    let resolved = users::resolve(active.root(), user_name(&run.user)).map_err(|error| user(chain(&error)))?;
     let home = resolved.home.clone().unwrap_or_else(|| "/".to_owned());
     Ok(RunSpec {
         root: active.root().to_path_buf(),
@@ -146,7 +151,7 @@ fn specification(
             RunSecurity::Insecure => Security::Insecure,
         },
         new_privileges: NewPrivileges::Allowed,
-        host_name: HOST_NAME.to_owned(),
+        host_name: host_name(execution).to_owned(),
         extra_hosts: extra_hosts(execution)?,
         host_ca: execution.request.host_ca.clone(),
         emulator: emulator(execution, run)?,

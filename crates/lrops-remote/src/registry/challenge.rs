@@ -39,16 +39,14 @@ fn parse(header: &str) -> Vec<Challenge> {
             continue;
         }
         let name = name.to_ascii_lowercase();
-        match (after.trim_start().strip_prefix('='), found.last_mut()) {
-            (Some(after), Some((_, parameters))) => {
-                let (value, after) = value(after.trim_start());
-                parameters.insert(name, value);
-                rest = after;
-            }
-            _ => {
-                found.push((name, BTreeMap::new()));
-                rest = after;
-            }
+        if let (Some(after), Some((_, parameters))) = (after.trim_start().strip_prefix('='), found.last_mut())
+        {
+            let (value, after) = value(after.trim_start());
+            parameters.insert(name, value);
+            rest = after;
+        } else {
+            found.push((name, BTreeMap::new()));
+            rest = after;
         }
     }
     found

@@ -1,7 +1,5 @@
 //! What can go wrong with a registry, in the words that people know, and what to do about it.
 
-use std::fmt;
-
 use lrops_model::digest::Digest;
 use lrops_model::reference::{DEFAULT_REGISTRY, Reference};
 
@@ -54,13 +52,13 @@ fn tried(attempts: usize) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryProblem {
     /// It has no such tag, manifest, blob or repository.
-    #[error("not found{}", words(detail))]
+    #[error("not found{}", words(detail.as_deref()))]
     NotFound {
         /// The registry's own words.
         detail: Option<String>,
     },
     /// It wants other credentials, or some.
-    #[error("unauthorized{}", words(detail))]
+    #[error("unauthorized{}", words(detail.as_deref()))]
     Unauthorized {
         /// The registry's own words.
         detail: Option<String>,
@@ -68,7 +66,7 @@ pub enum RegistryProblem {
         offered: Offered,
     },
     /// The credentials are known and do not allow this.
-    #[error("denied{}", words(detail))]
+    #[error("denied{}", words(detail.as_deref()))]
     Denied {
         /// The registry's own words.
         detail: Option<String>,
@@ -76,13 +74,13 @@ pub enum RegistryProblem {
         offered: Offered,
     },
     /// Too much was asked in too short a time.
-    #[error("too many requests{}", words(detail))]
+    #[error("too many requests{}", words(detail.as_deref()))]
     TooManyRequests {
         /// The registry's own words.
         detail: Option<String>,
     },
     /// It answered with another status that is no success.
-    #[error("{}{}", HttpProblem::Status { status: *status }, words(detail))]
+    #[error("{}{}", HttpProblem::Status { status: *status }, words(detail.as_deref()))]
     Status {
         /// The HTTP status.
         status: u16,
@@ -143,11 +141,8 @@ pub enum Offered {
     NotYet(String),
 }
 
-fn words(detail: &Option<String>) -> impl fmt::Display {
-    detail
-        .as_ref()
-        .map(|detail| format!(": {detail}"))
-        .unwrap_or_default()
+fn words(detail: Option<&str>) -> String {
+    detail.map(|detail| format!(": {detail}")).unwrap_or_default()
 }
 
 impl RegistryProblem {

@@ -37,9 +37,8 @@ impl RegistryImage {
             headers: &headers,
         };
         loop {
-            let interruption = match self.repository.ask(&question, &self.cancel) {
-                Ok(_) => return Ok(true),
-                Err(interruption) => interruption,
+            let Err(interruption) = self.repository.ask(&question, &self.cancel) else {
+                return Ok(true);
             };
             match attempts.wait_after(interruption) {
                 Ok(()) => {}

@@ -51,8 +51,10 @@ impl Keychain {
 pub struct DockerConfig {
     /// By host, perhaps with the beginning of a repository behind it.
     entries: BTreeMap<String, Entry>,
-    helpers: BTreeMap<String, String>,
-    helper: Option<String>,
+    /// `docker-credential-…` programs, by the same keys: `credHelpers`.
+    programs: BTreeMap<String, String>,
+    /// The one for all other registries: `credsStore`.
+    program: Option<String>,
 }
 
 enum Entry {
@@ -99,16 +101,16 @@ impl DockerConfig {
             })?;
             entries.extend(entry.map(|entry| (key(&name), entry)));
         }
-        let helpers = file
+        let programs = file
             .cred_helpers
             .into_iter()
-            .map(|(name, helper)| (key(&name), helper))
+            .map(|(name, program)| (key(&name), program))
             .collect();
-        let helper = file.creds_store.filter(|helper| !helper.is_empty());
+        let program = file.creds_store.filter(|program| !program.is_empty());
         Ok(Self {
             entries,
-            helpers,
-            helper,
+            programs,
+            program,
         })
     }
 
@@ -120,12 +122,14 @@ impl DockerConfig {
                 Entry::IdentityToken => Credentials::NotYet("an identity token".to_owned()),
             };
         }
-        let helper = places
+        let program = places
             .iter()
-            .find_map(|place| self.helpers.get(place))
-            .or(self.helper.as_ref());
-        match helper {
-            Some(helper) => Credentials::NotYet(format!("the credential helper docker-credential-{helper}")),
+            .find_map(|place| self.programs.get(place))
+            .or(self.program.as_ref());
+        match program {
+            Some(program) => {
+                Credentials::NotYet(format!("the credential helper docker-credential-{program}"))
+            }
             None => Credentials::Anonymous,
         }
     }
@@ -205,7 +209,7 @@ fn base64_decoded(text: &str) -> Option<Vec<u8>> {
         bits += 6;
         if bits >= 8 {
             bits -= 8;
-            bytes.push((group >> bits) as u8);
+            bytes.push((group >> bits).to_be_bytes()[3]);
         }
     }
     Some(bytes)

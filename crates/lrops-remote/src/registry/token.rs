@@ -175,7 +175,7 @@ fn read(bytes: &[u8], started: Instant) -> Result<Authorization, RegistryProblem
         return Err(unusable());
     }
     let life = Duration::from_secs(answer.expires_in.unwrap_or(EXPIRES_IN_SECONDS_DEFAULT));
-    let expiry = started.checked_add(life - life / EARLY_PART);
+    let expiry = started.checked_add(life.saturating_sub(life / EARLY_PART));
     Ok(Authorization {
         value: format!("Bearer {token}"),
         expiry,

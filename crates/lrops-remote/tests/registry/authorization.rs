@@ -6,7 +6,7 @@ use lrops_model::oci::MediaType;
 use lrops_remote::registry::{Offered, RegistryProblem};
 use lrops_testkit::registry::{Access, Fault, RegistryServer};
 
-use crate::case::{Case, REPOSITORY, answer, chain, layer_bytes, read, registry};
+use crate::case::{Case, REPOSITORY, answer, chain, layer_bytes, read};
 
 #[test]
 fn a_token_is_got_once_and_shown_until_it_is_refused() {

@@ -124,7 +124,7 @@ pub(crate) fn json(descriptor: &Descriptor) -> String {
 }
 
 pub(crate) fn layer_bytes() -> Vec<u8> {
-    (0..LAYER_SIZE_BYTES).map(|index| (index % 251) as u8).collect()
+    (0..=250).cycle().take(LAYER_SIZE_BYTES).collect()
 }
 
 pub(crate) fn read(source: &impl BlobSource, descriptor: &Descriptor) -> Result<Vec<u8>, Box<dyn Error>> {
@@ -135,13 +135,13 @@ pub(crate) fn read(source: &impl BlobSource, descriptor: &Descriptor) -> Result<
 
 /// An error with its causes, as people see it.
 pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
+    let mut words = vec![error.to_string()];
     let mut source = error.source();
     while let Some(cause) = source {
-        text += &format!(": {cause}");
+        words.push(cause.to_string());
         source = cause.source();
     }
-    text
+    words.join(": ")
 }
 
 pub(crate) fn answer(status: u16, headers: Vec<(&'static str, String)>) -> Fault {

@@ -6,7 +6,7 @@ use lrops_remote::http::HttpProblem;
 use lrops_remote::registry::RegistryProblem;
 use lrops_testkit::registry::{Access, Fault};
 
-use crate::case::{Case, LAYER_SIZE_BYTES, chain, layer_bytes, read, registry};
+use crate::case::{Case, LAYER_SIZE_BYTES, chain, layer_bytes, read};
 
 #[test]
 fn an_image_is_resolved_and_read_from_its_index_to_its_layers() {
