@@ -59,6 +59,7 @@ pub(crate) const FOR_DEMO: &[Need] = &[KEYRING];
 pub(crate) const FOR_TESTS: &[Need] = &[
     KEYRING,
     program("git", "git"),
+    file("/bin/busybox", "busybox-static"),
     program("newuidmap", "uidmap"),
     program("qemu-aarch64-static", "qemu-user-static"),
     program("qemu-arm-static", "qemu-user-static"),

@@ -14,3 +14,5 @@ pub mod ports;
 pub mod words;
 
 pub mod lower;
+
+pub mod check;

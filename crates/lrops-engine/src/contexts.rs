@@ -82,14 +82,22 @@ impl SourceTree<'_> {
         if self.ignore.is_empty() || path.as_os_str().is_empty() {
             return false;
         }
-        let directory = walk_to(self.ignore, path);
-        let is_directory =
-            matches!(self.root.metadata(path, Follow::Yes), Ok(Some(m)) if m.kind == Kind::Directory);
-        if is_directory {
-            prunes(self.ignore, &directory, path)
-        } else {
-            directory.is_matched()
+        let state = walk_to(self.ignore, path);
+        state.is_matched() && !self.has_exception_below(path, &state)
+    }
+
+    /// Returns whether a directory that is left out is there nevertheless, because something below it is left in.
+    fn has_exception_below(&self, path: &Path, state: &DirectoryMatch) -> bool {
+        let metadata = self.root.metadata(path, Follow::Yes);
+        let is_directory = matches!(metadata, Ok(Some(metadata)) if metadata.kind == Kind::Directory);
+        if !is_directory || prunes(self.ignore, state, path) {
+            return false;
         }
+        self.root.list(path).unwrap_or_default().into_iter().any(|name| {
+            let below = path.join(name);
+            let state = self.ignore.enter(state, below.as_os_str().as_encoded_bytes());
+            !state.is_matched() || self.has_exception_below(&below, &state)
+        })
     }
 
     /// Says of a path below `source` whether it is taken: the ignore file speaks of paths in the tree, the exclusions
@@ -229,6 +237,26 @@ impl Contexts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_is_there_as_long_as_something_in_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("folder")).unwrap();
+        std::fs::write(directory.path().join("folder/file1"), "").unwrap();
+        let root = RootDir::open(directory.path(), OwnerStyle::Native).unwrap();
+        let has = |exception: &str| {
+            let ignore = PathPatterns::new(["**", exception]).unwrap();
+            let tree = SourceTree {
+                root: &root,
+                ignore: &ignore,
+                stat_cache: None,
+            };
+            tree.has(Path::new("folder")).unwrap()
+        };
+        assert!(!has("!folder/file"));
+        assert!(has("!folder/file1"));
+        assert!(has("!folder"));
+    }
 
     #[test]
     fn sources_are_relative_to_the_root() {

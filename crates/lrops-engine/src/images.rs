@@ -233,13 +233,18 @@ impl<'a> Images<'a> {
 
 /// The image that is nothing, under another name.
 fn nothing(platform: &Platform) -> ResolvedImage {
-    let config = ImageConfig {
+    let mut config = ImageConfig {
         os: platform.os.clone(),
         architecture: platform.architecture.clone(),
         variant: platform.variant.clone(),
         ..ImageConfig::default()
     };
-    ResolvedImage { config, graph: Graph::default(), root: None }
+    "/".clone_into(&mut config.config.working_dir);
+    ResolvedImage {
+        config,
+        graph: Graph::default(),
+        root: None,
+    }
 }
 
 /// Finds an image in a layout on disk.

@@ -68,6 +68,17 @@ pub(crate) fn attach_at(mount: &OwnedFd, path: &Path) -> io::Result<()> {
     )?)
 }
 
+/// Puts a detached mount on what `name` is in a directory.
+pub(crate) fn attach_in(mount: &OwnedFd, directory: impl AsFd, name: &str) -> io::Result<()> {
+    Ok(move_mount(
+        mount,
+        "",
+        directory,
+        name,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )?)
+}
+
 /// Takes the mount at `path` away: at once when nobody uses it, else as soon as nobody does.
 pub(crate) fn unmount(path: &Path) -> io::Result<()> {
     match rustix::mount::unmount(path, UnmountFlags::NOFOLLOW) {

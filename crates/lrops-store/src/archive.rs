@@ -16,7 +16,9 @@ use lrops_model::digest::Digest;
 use lrops_model::oci::{Descriptor, Index};
 
 use crate::durable::NewFile;
-use crate::layout::{INDEX_FILE_BYTES_MAX, IndexDocument, LAYOUT_FILE, LayoutError, LayoutName, verify_version};
+use crate::layout::{
+    INDEX_FILE_BYTES_MAX, IndexDocument, LAYOUT_FILE, LayoutError, LayoutName, verify_version,
+};
 use crate::transfer::{CancelReader, TransferError, walk_image};
 
 /// How many entries an archive may have.
@@ -36,11 +38,19 @@ pub fn write(
     let tree = walk_image(source, root, cancel)?;
     let mut index = IndexDocument::empty();
     index.add(root);
-    names.iter().for_each(|name| index.tag(name, root));
+    for name in names {
+        index.tag(name, root);
+    }
 
     let mut tar = tar::Builder::new(output);
     let written = |source| ArchiveError::Write { source };
-    append(&mut tar, "oci-layout", LAYOUT_FILE.len() as u64, LAYOUT_FILE.as_bytes()).map_err(written)?;
+    append(
+        &mut tar,
+        "oci-layout",
+        LAYOUT_FILE.len() as u64,
+        LAYOUT_FILE.as_bytes(),
+    )
+    .map_err(written)?;
     let index = index.encode();
     append(&mut tar, "index.json", index.len() as u64, &index[..]).map_err(written)?;
     for directory in ["blobs/", "blobs/sha256/"] {
@@ -51,12 +61,19 @@ pub fn write(
     for part in parts {
         let path = format!("blobs/sha256/{}", part.descriptor.digest.hex());
         let size = part.descriptor.size;
-        let result = match part.bytes {
-            Some(bytes) => append(&mut tar, &path, size, bytes),
-            None => {
-                let content = open_verified(source, part.descriptor).map_err(TransferError::from)?;
-                append(&mut tar, &path, size, CancelReader { inner: content, cancel })
-            }
+        let result = if let Some(bytes) = part.bytes {
+            append(&mut tar, &path, size, bytes)
+        } else {
+            let content = open_verified(source, part.descriptor).map_err(TransferError::from)?;
+            append(
+                &mut tar,
+                &path,
+                size,
+                CancelReader {
+                    inner: content,
+                    cancel,
+                },
+            )
         };
         cancel.check()?;
         result.map_err(written)?;
@@ -75,7 +92,10 @@ pub fn write_file(
     path: &Path,
     cancel: &CancelToken,
 ) -> Result<(), ArchiveError> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let written = |source| ArchiveError::Write { source };
     let file = NewFile::create(directory).map_err(written)?;
     let mut output = io::BufWriter::with_capacity(128 * 1024, file);
@@ -135,7 +155,10 @@ impl Archive {
     /// When the file cannot be read, or is no archive of a layout.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, ArchiveError> {
         let path = path.into();
-        let failed = |source| ArchiveError::Read { path: path.clone(), source };
+        let failed = |source| ArchiveError::Read {
+            path: path.clone(),
+            source,
+        };
         let file = File::open(&path).map_err(failed)?;
         let mut first = [0; 4];
         if file.read_at(&mut first, 0).map_err(failed)? >= 2
@@ -146,21 +169,32 @@ impl Archive {
         let spans = spans(&file).map_err(failed)?;
         let file = Arc::new(file);
         let small = |name: &str| -> Result<Option<Vec<u8>>, ArchiveError> {
-            let Some(span) = spans.get(name) else { return Ok(None) };
+            let Some(span) = spans.get(name) else {
+                return Ok(None);
+            };
             let mut bytes = Vec::new();
             let content = SpanReader::new(&file, *span).take(INDEX_FILE_BYTES_MAX + 1);
             { content }.read_to_end(&mut bytes).map_err(failed)?;
             Ok(Some(bytes))
         };
-        let Some(version) = small("oci-layout")? else { return Err(ArchiveError::NoLayout { path: path.clone() }) };
+        let Some(version) = small("oci-layout")? else {
+            return Err(ArchiveError::NoLayout { path: path.clone() });
+        };
         verify_version(&path, &version)?;
-        let Some(index) = small("index.json")? else { return Err(ArchiveError::NoLayout { path: path.clone() }) };
+        let Some(index) = small("index.json")? else {
+            return Err(ArchiveError::NoLayout { path: path.clone() });
+        };
         let index = IndexDocument::parse(&path.join("index.json"), &index)?;
         let blob = |(name, span): (&String, &Span)| {
             Some((Digest::from_hex(name.strip_prefix("blobs/sha256/")?).ok()?, *span))
         };
         let blobs = spans.iter().filter_map(blob).collect();
-        Ok(Self { path: path.clone(), file, blobs, index })
+        Ok(Self {
+            path: path.clone(),
+            file,
+            blobs,
+            index,
+        })
     }
 
     /// Returns what the archive's `index.json` lists.
@@ -186,14 +220,23 @@ fn spans(file: &File) -> io::Result<BTreeMap<String, Span>> {
     for (count, entry) in tar.entries_with_seek()?.enumerate() {
         let entry = entry?;
         if count >= ENTRIES_MAX {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the archive has more than 200,000 entries"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the archive has more than 200,000 entries",
+            ));
         }
         if !entry.header().entry_type().is_file() {
             continue;
         }
         let unsafe_name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let name = unsafe_name.trim_start_matches("./").to_owned();
-        spans.insert(name, Span { start: entry.raw_file_position(), size: entry.size() });
+        spans.insert(
+            name,
+            Span {
+                start: entry.raw_file_position(),
+                size: entry.size(),
+            },
+        );
     }
     Ok(spans)
 }
@@ -203,12 +246,18 @@ impl BlobSource for Archive {
         let digest = descriptor.digest;
         match self.blobs.get(&digest) {
             Some(span) => Ok(Box::new(SpanReader::new(&self.file, *span))),
-            None => Err(BlobError::Missing { digest, place: self.path.display().to_string() }),
+            None => Err(BlobError::Missing {
+                digest,
+                place: self.path.display().to_string(),
+            }),
         }
     }
 
     fn contains(&self, descriptor: &Descriptor) -> Result<bool, BlobError> {
-        Ok(self.blobs.get(&descriptor.digest).is_some_and(|span| span.size == descriptor.size))
+        Ok(self
+            .blobs
+            .get(&descriptor.digest)
+            .is_some_and(|span| span.size == descriptor.size))
     }
 }
 
@@ -220,13 +269,18 @@ struct SpanReader {
 
 impl SpanReader {
     fn new(file: &Arc<File>, span: Span) -> Self {
-        Self { file: Arc::clone(file), span }
+        Self {
+            file: Arc::clone(file),
+            span,
+        }
     }
 }
 
 impl Read for SpanReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = buffer.len().min(usize::try_from(self.span.size).unwrap_or(usize::MAX));
+        let length = buffer
+            .len()
+            .min(usize::try_from(self.span.size).unwrap_or(usize::MAX));
         let read = self.file.read_at(&mut buffer[..length], self.span.start)?;
         self.span.start += read as u64;
         self.span.size -= read as u64;
@@ -303,7 +357,13 @@ mod tests {
     fn archive_of(source: &dyn BlobSource, root: &Descriptor) -> Result<Vec<u8>, ArchiveError> {
         let reference: Reference = "team/app:1.0".parse().unwrap();
         let mut bytes = Vec::new();
-        write(source, root, &[LayoutName::exported(&reference)], &mut bytes, &CancelToken::new())?;
+        write(
+            source,
+            root,
+            &[LayoutName::exported(&reference)],
+            &mut bytes,
+            &CancelToken::new(),
+        )?;
         Ok(bytes)
     }
 
@@ -312,7 +372,14 @@ mod tests {
         let image = sample();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("image.tar");
-        write_file(&image.store, &image.root, &["v1".into()], &path, &CancelToken::new()).unwrap();
+        write_file(
+            &image.store,
+            &image.root,
+            &["v1".into()],
+            &path,
+            &CancelToken::new(),
+        )
+        .unwrap();
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
         let archive = Archive::open(&path).unwrap();
         assert_eq!(archive.resolve("v1").unwrap().digest, image.root.digest);
@@ -328,14 +395,20 @@ mod tests {
         let bytes = archive_of(&image.store, &image.root).unwrap();
         tar::Archive::new(&bytes[..]).unpack(directory.path()).unwrap();
         let layout = Layout::open(directory.path()).unwrap();
-        assert_eq!(layout.resolve("docker.io/team/app:1.0").unwrap().unwrap().digest, image.root.digest);
+        assert_eq!(
+            layout.resolve("docker.io/team/app:1.0").unwrap().unwrap().digest,
+            image.root.digest
+        );
         assert_eq!(layout.blobs().unwrap().len(), 7);
     }
 
     #[test]
     fn the_same_image_gives_the_same_bytes() {
         let (one, other) = (sample(), sample());
-        assert_eq!(archive_of(&one.store, &one.root).unwrap(), archive_of(&other.store, &other.root).unwrap());
+        assert_eq!(
+            archive_of(&one.store, &one.root).unwrap(),
+            archive_of(&other.store, &other.root).unwrap()
+        );
     }
 
     #[test]

@@ -52,14 +52,22 @@ impl NewFile {
 
     /// Gives the file its name, replacing what has it.
     pub(crate) fn publish(self, target: &Path) -> io::Result<()> {
-        self.0.as_file().sync_all().map_err(|error| explained(target, error))?;
-        self.0.persist(target).map_err(|error| explained(target, error.error))?;
+        self.0
+            .as_file()
+            .sync_all()
+            .map_err(|error| explained(target, error))?;
+        self.0
+            .persist(target)
+            .map_err(|error| explained(target, error.error))?;
         sync_parent(target)
     }
 
     /// Gives the file its name unless something has it already, which is success too.
     pub(crate) fn publish_unless_there(self, target: &Path) -> io::Result<()> {
-        self.0.as_file().sync_all().map_err(|error| explained(target, error))?;
+        self.0
+            .as_file()
+            .sync_all()
+            .map_err(|error| explained(target, error))?;
         match self.0.persist_noclobber(target) {
             Ok(_) => sync_parent(target),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -70,7 +78,9 @@ impl NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.0.write(buffer).map_err(|error| explained(self.0.path(), error))
+        self.0
+            .write(buffer)
+            .map_err(|error| explained(self.0.path(), error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -93,7 +103,9 @@ pub(crate) fn write(temporary: &Path, target: &Path, bytes: &[u8]) -> io::Result
 
 fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
-    File::open(parent).and_then(|directory| directory.sync_all()).map_err(|error| explained(parent, error))
+    File::open(parent)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|error| explained(parent, error))
 }
 
 /// Says in words what hinders writing, where the system's own words leave people guessing.
@@ -108,7 +120,13 @@ pub(crate) fn explained(path: &Path, error: io::Error) -> io::Error {
         io::ErrorKind::PermissionDenied => format!("this user may not write to {path}"),
         _ => return error,
     };
-    io::Error::new(error.kind(), Explained { message, source: error })
+    io::Error::new(
+        error.kind(),
+        Explained {
+            message,
+            source: error,
+        },
+    )
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +138,9 @@ struct Explained {
 
 /// Removes what dead processes left in a directory of temporary files; what cannot be removed stays.
 pub(crate) fn remove_leftovers(directory: &Path) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
     for path in entries.flatten().map(|entry| entry.path()) {
         let is_file = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
         let is_written = is_file
@@ -172,7 +192,11 @@ pub(crate) fn modified(metadata: &fs::Metadata) -> Timestamp {
 
 fn system_time(time: Timestamp) -> SystemTime {
     let distance = Duration::from_secs(time.0.unsigned_abs());
-    let found = if time.0 < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
+    let found = if time.0 < 0 {
+        UNIX_EPOCH.checked_sub(distance)
+    } else {
+        UNIX_EPOCH.checked_add(distance)
+    };
     found.unwrap_or(UNIX_EPOCH)
 }
 
@@ -184,7 +208,10 @@ mod tests {
     fn a_full_disk_is_explained() {
         let full = io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error());
         let text = explained(Path::new("/store"), full).to_string();
-        assert_eq!(text, "the disk that holds /store is full: free some space, `lrops cache prune` helps");
+        assert_eq!(
+            text,
+            "the disk that holds /store is full: free some space, `lrops cache prune` helps"
+        );
     }
 
     #[test]
@@ -193,7 +220,7 @@ mod tests {
         fs::write(directory.path().join(".lrops-old"), "half").unwrap();
         fs::create_dir_all(directory.path().join("tree/closed")).unwrap();
         fs::write(directory.path().join("tree/closed/file"), "").unwrap();
-        fs::set_permissions(directory.path().join("tree/closed"), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(directory.path().join("tree/closed"), Permissions::from_mode(0o0)).unwrap();
         let mut new = NewFile::create(directory.path()).unwrap();
         remove_leftovers(directory.path());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);

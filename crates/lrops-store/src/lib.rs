@@ -8,6 +8,7 @@
 //! computed · no path leaves the root it was given.
 
 pub mod archive;
+pub mod collect;
 mod durable;
 pub mod layer;
 pub mod layout;
@@ -16,3 +17,7 @@ pub mod store;
 pub mod transfer;
 pub mod tree;
 pub mod unpack;
+pub mod verify;
+
+#[cfg(test)]
+mod sample;

@@ -90,7 +90,11 @@ impl Records {
     /// When it cannot be written; an older one is still there then.
     pub fn put(&self, key: &Digest, record: &impl Serialize) -> Result<(), RecordError> {
         let path = self.path(key);
-        let failed = |source| RecordError::Disk { action: "write", path: path.clone(), source };
+        let failed = |source| RecordError::Disk {
+            action: "write",
+            path: path.clone(),
+            source,
+        };
         let bytes = serde_json::to_vec(record).map_err(|error| failed(error.into()))?;
         durable::write(&self.temporary, &path, &bytes).map_err(failed)
     }
@@ -103,7 +107,10 @@ impl Records {
 
     /// Returns when a record was last used, if it is there.
     pub fn last_used(&self, key: &Digest) -> Option<Timestamp> {
-        self.path(key).metadata().ok().map(|metadata| durable::modified(&metadata))
+        self.path(key)
+            .metadata()
+            .ok()
+            .map(|metadata| durable::modified(&metadata))
     }
 
     /// Makes sure that there is no record of this key.
@@ -112,7 +119,11 @@ impl Records {
     /// When it cannot be removed.
     pub fn remove(&self, key: &Digest) -> Result<(), RecordError> {
         let path = self.path(key);
-        durable::remove_tree(&path).map_err(|source| RecordError::Disk { action: "remove", path, source })
+        durable::remove_tree(&path).map_err(|source| RecordError::Disk {
+            action: "remove",
+            path,
+            source,
+        })
     }
 
     /// Returns the keys of all records, sorted, with their size and last use.
@@ -120,16 +131,26 @@ impl Records {
     /// # Errors
     /// When the directory cannot be read.
     pub fn list(&self) -> Result<Vec<RecordEntry>, RecordError> {
-        let failed = |source| RecordError::Disk { action: "read", path: self.directory.clone(), source };
+        let failed = |source| RecordError::Disk {
+            action: "read",
+            path: self.directory.clone(),
+            source,
+        };
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
             let hex = name.to_str().and_then(|name| name.strip_suffix(".json"));
-            let Some(key) = hex.and_then(|hex| Digest::from_hex(hex).ok()) else { continue };
+            let Some(key) = hex.and_then(|hex| Digest::from_hex(hex).ok()) else {
+                continue;
+            };
             // One that went in the meantime is no error.
             let Ok(metadata) = entry.metadata() else { continue };
-            entries.push(RecordEntry { key, size: metadata.len(), last_used: durable::modified(&metadata) });
+            entries.push(RecordEntry {
+                key,
+                size: metadata.len(),
+                last_used: durable::modified(&metadata),
+            });
         }
         entries.sort_by_key(|entry| entry.key);
         Ok(entries)
@@ -142,9 +163,18 @@ impl Records {
     /// When the work is cancelled while waiting, or the lock's file cannot be made.
     pub fn lock(&self, key: &Digest, cancel: &CancelToken) -> Result<RecordLock, RecordError> {
         let path = self.directory.join(format!("{}.lock", key.hex()));
-        let failed = |source| RecordError::Disk { action: "lock", path: path.clone(), source };
+        let failed = |source| RecordError::Disk {
+            action: "lock",
+            path: path.clone(),
+            source,
+        };
         loop {
-            let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+            let file = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)
+                .map_err(failed)?;
             wait_for(&file, cancel, File::try_lock, &path)?;
             // Whoever had the lock removed its file: the lock counts only if the file still has the name.
             if is_same(&file, &path).map_err(failed)? {
@@ -172,7 +202,11 @@ pub(crate) fn wait_for(
             Ok(()) => return Ok(()),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(source)) => {
-                return Err(RecordError::Disk { action: "lock", path: path.to_owned(), source });
+                return Err(RecordError::Disk {
+                    action: "lock",
+                    path: path.to_owned(),
+                    source,
+                });
             }
         }
         std::thread::sleep(wait);
@@ -286,7 +320,15 @@ mod tests {
         records.touch(&key("absent"), Timestamp(5_000_000_000));
         assert_eq!(records.last_used(&key("a")), Some(Timestamp(5_000_000_000)));
         assert_eq!(records.last_used(&key("absent")), None);
-        assert_eq!(records.list().unwrap().iter().map(|entry| entry.key).collect::<Vec<_>>(), [key("a")]);
+        assert_eq!(
+            records
+                .list()
+                .unwrap()
+                .iter()
+                .map(|entry| entry.key)
+                .collect::<Vec<_>>(),
+            [key("a")]
+        );
     }
 
     #[test]

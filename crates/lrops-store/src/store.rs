@@ -45,14 +45,26 @@ impl Store {
         refuse_something_else(&root)?;
         let disk = |path: &Path| {
             let path = path.to_owned();
-            move |source| StoreError::Disk { action: "open", source: explained(&path, source), path }
+            move |source| StoreError::Disk {
+                action: "open",
+                source: explained(&path, source),
+                path,
+            }
         };
-        DirBuilder::new().recursive(true).mode(0o755).create(&root).map_err(disk(&root))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&root)
+            .map_err(disk(&root))?;
         let tmp = root.join("tmp");
         let layout = Layout::create(root.clone(), tmp.clone())?;
         let private = |name: &str| {
             let path = root.join(name);
-            DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(disk(&path))?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&path)
+                .map_err(disk(&path))?;
             Ok::<_, StoreError>(path)
         };
         let steps = private("steps")?;
@@ -138,29 +150,52 @@ impl Store {
                 Ok(Some(ExclusiveLock { _file: file }))
             }
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(StoreError::Disk { action: "lock", path, source }),
+            Err(TryLockError::Error(source)) => Err(StoreError::Disk {
+                action: "lock",
+                path,
+                source,
+            }),
         }
     }
 
     fn open_lock(&self) -> Result<(File, PathBuf), StoreError> {
         let path = self.root().join(LOCK_FILE);
-        match File::options().create(true).truncate(false).write(true).open(&path) {
+        match File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+        {
             Ok(file) => Ok((file, path)),
-            Err(source) => Err(StoreError::Disk { action: "open", source: explained(&path, source), path }),
+            Err(source) => Err(StoreError::Disk {
+                action: "open",
+                source: explained(&path, source),
+                path,
+            }),
         }
     }
 }
 
 /// Refuses a root that exists and is neither empty nor a store.
 fn refuse_something_else(root: &Path) -> Result<(), StoreError> {
-    let disk = |source| StoreError::Disk { action: "read", path: root.to_owned(), source: explained(root, source) };
+    let disk = |source| StoreError::Disk {
+        action: "read",
+        path: root.to_owned(),
+        source: explained(root, source),
+    };
     match fs::metadata(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            return Err(StoreError::NoDirectory { path: root.to_owned() });
+            return Err(StoreError::NoDirectory {
+                path: root.to_owned(),
+            });
         }
         Err(error) => return Err(disk(error)),
-        Ok(metadata) if !metadata.is_dir() => return Err(StoreError::NoDirectory { path: root.to_owned() }),
+        Ok(metadata) if !metadata.is_dir() => {
+            return Err(StoreError::NoDirectory {
+                path: root.to_owned(),
+            });
+        }
         Ok(_) => {}
     }
     if root.join("oci-layout").exists() {
@@ -174,7 +209,10 @@ fn refuse_something_else(root: &Path) -> Result<(), StoreError> {
         });
         if !expected && !root.join("oci-layout").exists() {
             let example = name.to_string_lossy().into_owned();
-            return Err(StoreError::SomethingElse { path: root.to_owned(), example });
+            return Err(StoreError::SomethingElse {
+                path: root.to_owned(),
+                example,
+            });
         }
     }
     Ok(())
@@ -260,10 +298,21 @@ mod tests {
     fn a_new_store_has_its_directories() {
         let (_directory, store) = store();
         let names = |path: &Path| -> BTreeSet<String> {
-            fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+            fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect()
         };
         let expected = [
-            "blobs", "builds", "cache-mounts", "index.json", "oci-layout", "snapshots", "steps", "tmp", "uploads",
+            "blobs",
+            "builds",
+            "cache-mounts",
+            "index.json",
+            "oci-layout",
+            "snapshots",
+            "steps",
+            "tmp",
+            "uploads",
         ];
         assert_eq!(names(store.root()), expected.map(str::to_owned).into());
         let mode = store.snapshots().metadata().unwrap().permissions().mode() & 0o777;
@@ -277,15 +326,24 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let check = |path: &Path, expected: &str| {
             let text = Store::open(path).unwrap_err().to_string();
-            assert_eq!(text.replace(&directory.path().display().to_string(), "DIR"), expected);
+            assert_eq!(
+                text.replace(&directory.path().display().to_string(), "DIR"),
+                expected
+            );
         };
         fs::write(directory.path().join("notes.txt"), "").unwrap();
         check(
             directory.path(),
             "the store cannot be at DIR: the directory holds other files, such as \"notes.txt\"; name an empty one",
         );
-        check(&directory.path().join("notes.txt"), "the store cannot be at DIR/notes.txt: that is no directory");
-        check(&directory.path().join("notes.txt/x"), "the store cannot be at DIR/notes.txt/x: that is no directory");
+        check(
+            &directory.path().join("notes.txt"),
+            "the store cannot be at DIR/notes.txt: that is no directory",
+        );
+        check(
+            &directory.path().join("notes.txt/x"),
+            "the store cannot be at DIR/notes.txt/x: that is no directory",
+        );
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 

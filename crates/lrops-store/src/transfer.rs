@@ -48,7 +48,9 @@ impl ImageNode {
     /// Returns what names the node.
     pub fn descriptor(&self) -> &Descriptor {
         match self {
-            Self::Index { descriptor, .. } | Self::Manifest { descriptor, .. } | Self::Blob(descriptor) => descriptor,
+            Self::Index { descriptor, .. } | Self::Manifest { descriptor, .. } | Self::Blob(descriptor) => {
+                descriptor
+            }
         }
     }
 
@@ -56,7 +58,9 @@ impl ImageNode {
     pub fn manifests(&self) -> Vec<(&Descriptor, &Manifest)> {
         match self {
             Self::Index { children, .. } => children.iter().flat_map(Self::manifests).collect(),
-            Self::Manifest { descriptor, manifest, .. } => vec![(descriptor, manifest)],
+            Self::Manifest {
+                descriptor, manifest, ..
+            } => vec![(descriptor, manifest)],
             Self::Blob(_) => Vec::new(),
         }
     }
@@ -76,15 +80,29 @@ impl ImageNode {
         };
         match self {
             Self::Blob(descriptor) => add(descriptor, None),
-            Self::Manifest { descriptor, bytes, manifest } => {
+            Self::Manifest {
+                descriptor,
+                bytes,
+                manifest,
+            } => {
                 add(&manifest.config, None);
                 manifest.layers.iter().for_each(|layer| add(layer, None));
                 add(descriptor, Some(bytes));
             }
-            Self::Index { descriptor, bytes, children, .. } => {
-                children.iter().for_each(|child| child.add_parts(parts, seen));
+            Self::Index {
+                descriptor,
+                bytes,
+                children,
+                ..
+            } => {
+                for child in children {
+                    child.add_parts(parts, seen);
+                }
                 if seen.insert(descriptor.digest) {
-                    parts.push(ImagePart { descriptor, bytes: Some(bytes) });
+                    parts.push(ImagePart {
+                        descriptor,
+                        bytes: Some(bytes),
+                    });
                 }
             }
         }
@@ -109,7 +127,12 @@ pub fn walk_image(
     root: &Descriptor,
     cancel: &CancelToken,
 ) -> Result<ImageNode, TransferError> {
-    Walk { source, cancel, count: 0 }.node(root, 0)
+    Walk {
+        source,
+        cancel,
+        count: 0,
+    }
+    .node(root, 0)
 }
 
 struct Walk<'a> {
@@ -123,27 +146,49 @@ impl Walk<'_> {
         self.cancel.check()?;
         self.count(1)?;
         if depth > INDEX_DEPTH_MAX {
-            return Err(TransferError::TooDeep { digest: descriptor.digest });
+            return Err(TransferError::TooDeep {
+                digest: descriptor.digest,
+            });
         }
-        let malformed = |source| TransferError::Malformed { digest: descriptor.digest, source };
+        let malformed = |source| TransferError::Malformed {
+            digest: descriptor.digest,
+            source,
+        };
         if descriptor.media_type.is_index() {
             let bytes = read_document(self.source, descriptor)?;
             let index: Index = serde_json::from_slice(&bytes).map_err(malformed)?;
-            let children = index.manifests.iter().map(|child| self.node(child, depth + 1)).collect::<Result<_, _>>()?;
-            return Ok(ImageNode::Index { descriptor: descriptor.clone(), bytes, index, children });
+            let children = index
+                .manifests
+                .iter()
+                .map(|child| self.node(child, depth + 1))
+                .collect::<Result<_, _>>()?;
+            return Ok(ImageNode::Index {
+                descriptor: descriptor.clone(),
+                bytes,
+                index,
+                children,
+            });
         }
         if descriptor.media_type.is_manifest() {
             let bytes = read_document(self.source, descriptor)?;
             let manifest: Manifest = serde_json::from_slice(&bytes).map_err(malformed)?;
             self.count(1 + manifest.layers.len())?;
-            return Ok(ImageNode::Manifest { descriptor: descriptor.clone(), bytes, manifest });
+            return Ok(ImageNode::Manifest {
+                descriptor: descriptor.clone(),
+                bytes,
+                manifest,
+            });
         }
         Ok(ImageNode::Blob(descriptor.clone()))
     }
 
     fn count(&mut self, more: usize) -> Result<(), TransferError> {
         self.count += more;
-        if self.count > DESCRIPTORS_MAX { Err(TransferError::TooMany) } else { Ok(()) }
+        if self.count > DESCRIPTORS_MAX {
+            Err(TransferError::TooMany)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -181,7 +226,10 @@ fn copy_blob(
     destination: &dyn BlobStore,
     cancel: &CancelToken,
 ) -> Result<(), TransferError> {
-    let mut content = CancelReader { inner: source.open(descriptor)?, cancel };
+    let mut content = CancelReader {
+        inner: source.open(descriptor)?,
+        cancel,
+    };
     let result = destination.put(descriptor, &mut content);
     cancel.check()?;
     Ok(result?)
@@ -293,7 +341,10 @@ mod tests {
         fn put(&self, descriptor: &Descriptor, content: &mut dyn Read) -> Result<(), BlobError> {
             let mut bytes = Vec::new();
             content.read_to_end(&mut bytes).unwrap();
-            let children = match (descriptor.media_type.is_index(), descriptor.media_type.is_manifest()) {
+            let children = match (
+                descriptor.media_type.is_index(),
+                descriptor.media_type.is_manifest(),
+            ) {
                 (true, _) => serde_json::from_slice::<Index>(&bytes).unwrap().manifests,
                 (_, true) => {
                     let manifest: Manifest = serde_json::from_slice(&bytes).unwrap();
@@ -302,7 +353,12 @@ mod tests {
                 _ => Vec::new(),
             };
             for child in children {
-                assert!(self.contains(&child).unwrap(), "{} came before {}", descriptor.digest, child.digest);
+                assert!(
+                    self.contains(&child).unwrap(),
+                    "{} came before {}",
+                    descriptor.digest,
+                    child.digest
+                );
             }
             self.blobs.put(descriptor, &mut &bytes[..])
         }
@@ -350,7 +406,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
-        fn a_copied_image_verifies_clean(
+        fn a_copied_image_is_whole_and_right(
             files in proptest::collection::btree_map("[a-c]{1,3}(/[a-c]{1,3}){0,2}x", any::<Vec<u8>>(), 0..6),
         ) {
             let platform = |name: &str| {
@@ -361,6 +417,12 @@ mod tests {
             let layout = Layout::open_or_create(directory.path()).unwrap();
             let cancel = CancelToken::new();
             copy_image(&image.store, &image.root, &layout, &cancel).unwrap();
+            prop_assert_eq!(walk_image(&layout, &image.root, &cancel).unwrap(), walk_image(&image.store, &image.root, &cancel).unwrap());
+            for descriptor in &image.descriptors {
+                let copied = read_document(&layout, descriptor).unwrap();
+                prop_assert_eq!(copied, read_document(&image.store, descriptor).unwrap());
+            }
+            prop_assert_eq!(layout.blobs().unwrap().len(), image.blob_count());
             let expectations = Expectations {
                 platforms: vec!["linux/amd64".parse().unwrap(), "linux/arm/v7".parse().unwrap()],
                 allow: Vec::new(),

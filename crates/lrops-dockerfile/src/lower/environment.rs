@@ -21,6 +21,11 @@ impl Environment {
         }
     }
 
+    /// Returns the names of all variables.
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.0.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
     /// Returns all variables.
     pub(super) fn pairs(&self) -> &[(String, String)] {
         &self.0

@@ -1,15 +1,17 @@
 //! `COPY`, `ADD` and `WORKDIR`.
 
-use std::path::Path;
-
 use lrops_model::graph::{
     CopyInstruction, CopyOp, CopySource, InlineFile, MakeDirectoryOp, MergeOp, Op, Step, StepId,
 };
 
-use super::stage::{StageLowering, StageState, Trigger};
+use super::source::{From, SourceFiles};
+use super::stage::StageLowering;
+use super::state::StageState;
 use super::{paths, rules};
-use crate::instruction::{Add, Copy, Origin, Source, Workdir};
-use crate::syntax::Word;
+use crate::check::rules as checks;
+use crate::git_url::{GitScheme, GitUrl};
+use crate::instruction::{Add, Copy, InlineFile as WrittenFile, Origin, Source, Workdir};
+use crate::syntax::{Word, quoted};
 use crate::words::{Expander, Quotes};
 
 /// What `COPY` and `ADD` have in common.
@@ -25,19 +27,21 @@ struct Files<'a> {
     unpack: bool,
     /// Where the sources are; `None` for a stage without files.
     input: Option<StepId>,
+    /// Whether they are in the build's own context, where the ignore file holds.
+    from_main_context: bool,
 }
 
 impl StageLowering<'_> {
     /// Lowers a `COPY`.
-    pub(super) fn copy(&mut self, state: &mut StageState, copy: &Copy, trigger: Trigger) {
+    pub(super) fn copy(&mut self, state: &mut StageState, copy: &Copy) {
         if copy.parents {
             self.not_yet("COPY --parents", &copy.origin.keyword.span);
         }
         let input = match &copy.from {
             None => Some(self.context_step(&self.inputs.main_context.clone())),
-            Some(from) => match self.source(state, &from.text, &from.span) {
-                Some(input) => input,
-                // It is not known yet, or was reported: what follows is still worth looking at.
+            // It is not known yet, or was reported: what follows is still worth looking at.
+            Some(from) => match self.source(state.index, From::Copy(&from.text), &from.span) {
+                Some(SourceFiles(step)) => step,
                 None => None,
             },
         };
@@ -52,17 +56,15 @@ impl StageLowering<'_> {
             link: copy.link,
             unpack: false,
             input,
+            from_main_context: copy.from.is_none(),
         };
-        self.files(state, &files, trigger);
+        self.files(state, &files);
     }
 
-    /// Lowers an `ADD`.
-    pub(super) fn add(&mut self, state: &mut StageState, add: &Add, trigger: Trigger) {
+    /// Lowers an `ADD`. `--keep-git-dir` speaks of git sources, which are reported where they stand.
+    pub(super) fn add(&mut self, state: &mut StageState, add: &Add) {
         if let Some(checksum) = &add.checksum {
-            self.not_yet("ADD --checksum", &checksum.span);
-        }
-        if add.keep_git_directory.is_some() {
-            self.not_yet("ADD --keep-git-dir", &add.origin.keyword.span);
+            self.check_checksum(state, add, checksum);
         }
         let input = Some(self.context_step(&self.inputs.main_context.clone()));
         let files = Files {
@@ -76,132 +78,177 @@ impl StageLowering<'_> {
             link: add.link,
             unpack: add.unpack.unwrap_or(true),
             input,
+            from_main_context: true,
         };
-        self.files(state, &files, trigger);
+        self.files(state, &files);
     }
 
-    fn files(&mut self, state: &mut StageState, files: &Files<'_>, trigger: Trigger) {
-        let first_source = usize::from(!files.link);
-        let sources = self.sources(state, files, first_source);
+    /// A checksum belongs to one remote source, and its algorithm must be known.
+    fn check_checksum(&mut self, state: &StageState, add: &Add, checksum: &Word) {
+        let Some(expected) = self.expand(state, checksum) else {
+            return;
+        };
+        if expected.is_empty() {
+            return;
+        }
+        let paths = add.sources.iter().filter_map(|source| match source {
+            Source::Path(word) => Some(word),
+            Source::Inline(_) => None,
+        });
+        let paths: Vec<&Word> = paths.collect();
+        let [path] = paths.as_slice() else {
+            let message = "checksum can't be specified for multiple sources";
+            return self.error(rules::INVALID_CHECKSUM, message, &checksum.span, None);
+        };
+        let Some(path) = self.expand(state, path) else {
+            return;
+        };
+        let known = ["sha256", "sha384", "sha512"];
+        match (Remote::of(&path), expected.split_once(':')) {
+            (None, _) => {
+                let message = "checksum requires HTTP(S) or Git sources";
+                self.error(rules::INVALID_CHECKSUM, message, &checksum.span, None);
+            }
+            (Some(Remote::Web), Some((algorithm, _))) if !known.contains(&algorithm) => {
+                let message = "unsupported digest algorithm";
+                let advice = "write sha256: and 64 hexadecimal digits".to_owned();
+                self.error(rules::INVALID_CHECKSUM, message, &checksum.span, Some(advice));
+            }
+            (Some(Remote::Web), None) => {
+                let message = "invalid checksum digest format";
+                self.error(rules::INVALID_CHECKSUM, message, &checksum.span, None);
+            }
+            (Some(_), _) => {}
+        }
+    }
+
+    fn files(&mut self, state: &mut StageState, files: &Files<'_>) {
+        let sources = self.sources(state, files, usize::from(!files.link));
         let owner = files.chown.and_then(|word| self.expand(state, word));
         let mode = files.chmod.and_then(|word| self.chmod(state, word));
         let Some(destination) = self.expand(state, files.destination) else {
             return;
         };
+        let owner = owner.filter(|owner| !owner.is_empty());
+        let mode = mode.filter(|mode| !mode.is_empty());
         let shown = shown(files, owner.as_deref(), mode.as_deref(), &sources, &destination);
         let op = Op::Copy(CopyOp {
             sources,
-            destination: paths::destination(&state.config.config.working_dir, &destination),
-            owner: owner.filter(|owner| !owner.is_empty()),
-            mode: mode.filter(|mode| !mode.is_empty()),
+            destination: paths::destination(&state.working_directory(), &destination),
+            owner,
+            mode,
             exclude: files.excludes.iter().map(|word| word.text.clone()).collect(),
             unpack: files.unpack,
             link: files.link,
             instruction: files.instruction,
         });
-        let text = prefix(trigger) + &self.display(state, files.origin);
-        let label = state.next_label(&self.inputs.file, &text, files.origin);
+        let text = self.display(state, files.origin);
+        let label = state.next_label(&self.inputs.file, &text, self.spot.place.clone());
         let inputs = if files.link {
             vec![files.input]
         } else {
             vec![state.root, files.input]
         };
-        let step = self.graph.add(
-            Step {
-                op,
-                inputs,
-                label: label.clone(),
-            },
-            self.target,
-        );
+        let copied = Step {
+            op,
+            inputs,
+            label: label.clone(),
+        };
+        let copied = self.graph.add(copied, self.target);
         state.root = Some(match (files.link, state.root) {
             (true, Some(root)) => {
-                let inputs = vec![Some(root), Some(step)];
-                self.graph.add(
-                    Step {
-                        op: Op::Merge(MergeOp {}),
-                        inputs,
-                        label,
-                    },
-                    self.target,
-                )
+                let merged = Step {
+                    op: Op::Merge(MergeOp {}),
+                    inputs: vec![Some(root), Some(copied)],
+                    label,
+                };
+                self.graph.add(merged, self.target)
             }
-            _ => step,
+            _ => copied,
         });
-        state.record(shown, Some(step));
+        state.record(shown, Some(copied));
     }
 
+    /// Paths first and then heredocs, in the order in which the reference copies them.
     fn sources(&mut self, state: &StageState, files: &Files<'_>, input: usize) -> Vec<CopySource> {
         let mut sources = Vec::new();
         for source in files.sources {
-            match source {
-                Source::Path(word) => {
-                    let Some(text) = self.expand(state, word) else {
-                        continue;
-                    };
-                    self.check_remote(files.instruction, &text, word);
-                    sources.push(CopySource::Path { input, pattern: text });
-                }
-                Source::Inline(file) => {
-                    let content = if file.expand {
-                        // Quotes in a heredoc are characters like others; only variables are replaced.
-                        let expander = Expander {
-                            quotes: Quotes::Ordinary,
-                            ..Expander::new('\\')
-                        };
-                        match expander.expand(&file.content, &|name| state.environment.get(name)) {
-                            Ok(expanded) => expanded.text,
-                            Err(error) => {
-                                self.error(
-                                    rules::BAD_WORD,
-                                    error.problem.to_string(),
-                                    &file.place.span,
-                                    None,
-                                );
-                                continue;
-                            }
-                        }
-                    } else {
-                        file.content.clone()
-                    };
-                    sources.push(CopySource::Inline(InlineFile {
-                        name: file.name.clone(),
-                        content,
-                    }));
-                }
+            if let Source::Path(word) = source
+                && let Some(pattern) = self.expand(state, word)
+            {
+                self.check_remote(files.instruction, &pattern, word);
+                self.warn_of_ignored(files, &pattern);
+                sources.push(CopySource::Path { input, pattern });
+            }
+        }
+        for source in files.sources {
+            if let Source::Inline(file) = source {
+                sources.extend(self.inline_file(state, file));
             }
         }
         sources
     }
 
+    /// A heredoc; quotes in it are characters like others, and the escape character is always `\`.
+    fn inline_file(&mut self, state: &StageState, file: &WrittenFile) -> Option<CopySource> {
+        let content = if file.expand {
+            let expander = Expander {
+                quotes: Quotes::Ordinary,
+                ..Expander::new('\\')
+            };
+            self.expand_by(&expander, state, &file.content, &file.place.span)?
+        } else {
+            file.content.clone()
+        };
+        let name = file.name.clone();
+        Some(CopySource::Inline(InlineFile { name, content }))
+    }
+
     /// Reports remote sources: `COPY` never takes them, `ADD` does not yet.
     fn check_remote(&mut self, instruction: CopyInstruction, text: &str, word: &Word) {
-        let git = is_git_source(text);
-        let http = text.starts_with("http://") || text.starts_with("https://");
-        let kind = match (git, http) {
-            (true, _) => "git",
-            (false, true) => "URL",
-            (false, false) => return,
+        let Some(remote) = Remote::of(text) else { return };
+        let kind = match remote {
+            Remote::Git => "git ref",
+            Remote::Web => "URL",
         };
-        match (instruction, kind) {
-            (CopyInstruction::Add, kind) => self.not_yet(&format!("ADD of a {kind} source"), &word.span),
-            (CopyInstruction::Copy, "git") => {
-                self.error(
-                    rules::INVALID_FROM,
-                    "source can't be a git ref for COPY",
-                    &word.span,
-                    None,
-                );
+        match instruction {
+            CopyInstruction::Add => self.not_yet(&format!("ADD of a {kind}"), &word.span),
+            CopyInstruction::Copy => {
+                let message = format!("source can't be a {kind} for COPY");
+                let advice = format!("ADD takes a {kind}");
+                self.error(rules::INVALID_SOURCE, message, &word.span, Some(advice));
             }
-            (CopyInstruction::Copy, _) => {
-                let advice = "ADD takes URLs".to_owned();
-                self.error(
-                    rules::INVALID_FROM,
-                    "source can't be a URL for COPY",
-                    &word.span,
-                    Some(advice),
-                );
-            }
+        }
+    }
+
+    /// Warns of a source that the ignore file leaves out. With exceptions in it, only a look at the files could tell.
+    fn warn_of_ignored(&mut self, files: &Files<'_>, source: &str) {
+        let Some(ignore) = &self.scope.ignore else { return };
+        if !files.from_main_context
+            || ignore.is_empty()
+            || ignore.has_exceptions()
+            || Remote::of(source).is_some()
+        {
+            return;
+        }
+        let path = paths::clean(source);
+        // The root of the context is no path that can be left out, unless all that is in it is.
+        let leaves_out_all = || {
+            ignore
+                .iter()
+                .any(|pattern| ["*", "**", "**/*"].contains(&pattern.as_str()))
+        };
+        if (path == "." || path == "/") && !leaves_out_all() {
+            return;
+        }
+        if ignore.matches(&path) {
+            let command = match files.instruction {
+                CopyInstruction::Copy => "Copy",
+                CopyInstruction::Add => "Add",
+            };
+            let path = quoted(&path);
+            let message = format!("Attempting to {command} file {path} that is excluded by .dockerignore");
+            self.warn(checks::COPY_IGNORED_FILE, message);
         }
     }
 
@@ -221,48 +268,59 @@ impl StageLowering<'_> {
     }
 
     /// Lowers a `WORKDIR`.
-    pub(super) fn workdir(&mut self, state: &mut StageState, workdir: &Workdir, trigger: Trigger) {
+    pub(super) fn workdir(&mut self, state: &mut StageState, workdir: &Workdir) {
         let Some(path) = self.expand(state, &workdir.path) else {
             return;
         };
-        let path = paths::join(&state.config.config.working_dir, &path);
-        state.config.config.working_dir.clone_from(&path);
-        let text = prefix(trigger) + &self.display(state, &workdir.origin);
-        let label = state.next_label(&self.inputs.file, &text, &workdir.origin);
+        if !state.workdir_is_set && !path.starts_with('/') {
+            let path = quoted(&path);
+            let message =
+                format!("Relative workdir {path} can have unexpected results if the base image changes");
+            self.warn(checks::WORKDIR_RELATIVE_PATH, message);
+        }
+        state.workdir_is_set = true;
+        let text = self.display(state, &workdir.origin);
+        let label = state.next_label(&self.inputs.file, &text, self.spot.place.clone());
+        let os = &state.platform.os;
+        let written = paths::working_directory(os, &state.config.config.working_dir, &path);
+        state.config.config.working_dir.clone_from(&written);
+        let path = state.working_directory();
         let step = (path != "/").then(|| {
-            let op = Op::MakeDirectory(MakeDirectoryOp {
-                path: path.clone(),
-                user: state.config.config.user.clone(),
-            });
-            self.graph.add(
-                Step {
-                    op,
-                    inputs: vec![state.root],
-                    label,
-                },
-                self.target,
-            )
+            let user = state.config.config.user.clone();
+            let op = Op::MakeDirectory(MakeDirectoryOp { path, user });
+            let inputs = vec![state.root];
+            self.graph.add(Step { op, inputs, label }, self.target)
         });
         state.root = step.or(state.root);
-        state.record(format!("WORKDIR {path}"), step);
+        state.record(format!("WORKDIR {written}"), step);
     }
 }
 
-/// Returns whether `ADD` would fetch this with git. A path that only could be one is a path.
-fn is_git_source(text: &str) -> bool {
-    let path = text.split(['#', '?']).next().unwrap_or_default();
-    let git_path = Path::new(path)
-        .extension()
-        .is_some_and(|extension| extension == "git");
-    let web = text.starts_with("http://") || text.starts_with("https://");
-    text.starts_with("git@") || text.starts_with("git://") || text.starts_with("ssh://") || (web && git_path)
+/// A source that is not a file of a context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remote {
+    /// A git repository.
+    Git,
+    /// Something that a web server gives.
+    Web,
 }
 
-/// What stands before an instruction that an image's trigger brought.
-pub(super) fn prefix(trigger: Trigger) -> String {
-    match trigger {
-        Trigger::Yes => "ONBUILD ".to_owned(),
-        Trigger::No => String::new(),
+impl Remote {
+    /// Returns what a source is. `github.com/…` could be a path, and is one.
+    fn of(source: &str) -> Option<Self> {
+        let is_web = source.starts_with("http://") || source.starts_with("https://");
+        let is_path = ["./", "../", "github.com/"]
+            .iter()
+            .any(|start| source.starts_with(start));
+        let git = GitUrl::parse(source).ok().filter(|git| {
+            let web = matches!(git.scheme, GitScheme::Http | GitScheme::Https);
+            !is_path && (!web || git.path.ends_with(".git"))
+        });
+        match (git, is_web) {
+            (Some(_), _) => Some(Self::Git),
+            (None, true) => Some(Self::Web),
+            (None, false) => None,
+        }
     }
 }
 

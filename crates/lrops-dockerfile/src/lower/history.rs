@@ -2,12 +2,14 @@
 
 use lrops_model::oci::Healthcheck;
 
+use crate::syntax::quoted;
+
 /// The comment of every entry.
 pub const HISTORY_COMMENT: &str = "buildkit.dockerfile.v0";
 
 /// `["a" "b"]`: a list of quoted words.
 pub(super) fn quoted_list(words: &[String]) -> String {
-    let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     format!("[{}]", words.join(" "))
 }
 

@@ -12,17 +12,25 @@
 //! The rules are the Dockerfile reference's; where it is silent, `BuildKit`'s results decide.
 
 mod arguments;
+mod base;
+mod circle;
+mod contexts;
 mod environment;
+mod epoch;
 mod files;
+mod from_checks;
 mod history;
 mod metadata;
 mod paths;
+mod report;
 mod rules;
 mod run;
 mod signal;
+mod source;
 mod stage;
+mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use history::HISTORY_COMMENT;
 
@@ -33,7 +41,9 @@ use lrops_model::graph::{Graph, RunNetwork, StepId};
 use lrops_model::oci::ImageConfig;
 use lrops_model::platform::Platform;
 
+use crate::check::{CheckOptions, file_findings};
 use crate::instruction::Dockerfile;
+use crate::patterns::PathPatterns;
 use stage::StageLowering;
 
 /// What lowering has to know besides the Dockerfile.
@@ -110,31 +120,92 @@ pub enum Lowered {
 /// # Errors
 /// All findings, of which at least one is an error.
 pub fn lower(dockerfile: &Dockerfile, inputs: &LowerInputs) -> Result<Lowered, Vec<Finding>> {
-    let mut graph = Graph::default();
-    graph.texts.insert(inputs.file.clone(), inputs.text.clone());
-    let mut needs: BTreeMap<ImageRef, Place> = BTreeMap::new();
-    let mut findings = Vec::new();
+    pass(dockerfile, inputs, &Scope::new(&[], Stages::Needed)).into_lowered()
+}
+
+/// What is looked at.
+pub(crate) struct Scope {
+    /// What the ignore file leaves out of the main context; `None` when nothing is known to be.
+    ignore: Option<PathPatterns>,
+    stages: Stages,
+}
+
+/// Which stages are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stages {
+    /// The target and what it needs.
+    Needed,
+    /// All.
+    All,
+}
+
+impl Scope {
+    /// Reads the lines of the ignore file. With a pattern that cannot be read, nothing is said about ignored files:
+    /// whoever reads the context reports it.
+    pub(crate) fn new(ignore: &[String], stages: Stages) -> Self {
+        Self {
+            ignore: PathPatterns::new(ignore).ok(),
+            stages,
+        }
+    }
+}
+
+/// What one pass over the Dockerfile has come to.
+pub(crate) struct Pass {
+    graph: Graph,
+    /// In the order of their places.
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) needs: BTreeMap<ImageRef, Place>,
+}
+
+impl Pass {
+    pub(crate) fn into_lowered(self) -> Result<Lowered, Vec<Finding>> {
+        let is_error = |finding: &Finding| finding.severity == Severity::Error;
+        if self.findings.iter().any(is_error) {
+            return Err(self.findings);
+        }
+        if !self.needs.is_empty() {
+            return Ok(Lowered::Needs(self.needs.into_iter().collect()));
+        }
+        Ok(Lowered::Ready {
+            graph: self.graph,
+            findings: self.findings,
+        })
+    }
+}
+
+/// Goes over the Dockerfile once for each platform.
+pub(crate) fn pass(dockerfile: &Dockerfile, inputs: &LowerInputs, scope: &Scope) -> Pass {
+    let mut pass = Pass {
+        graph: Graph::default(),
+        findings: Vec::new(),
+        needs: BTreeMap::new(),
+    };
+    pass.graph.texts.insert(inputs.file.clone(), inputs.text.clone());
+    let options = match CheckOptions::of(dockerfile, &inputs.build_args) {
+        Ok(options) => options,
+        Err(finding) => {
+            pass.findings.push(finding);
+            return pass;
+        }
+    };
+    pass.findings = file_findings(dockerfile, &options);
     for platform in &inputs.platforms {
-        let mut lowering = StageLowering::new(dockerfile, inputs, platform, &mut graph);
+        let mut lowering = StageLowering::new(dockerfile, inputs, platform, &mut pass.graph, scope, &options);
         let image = lowering.target_image();
         for finding in lowering.findings {
             // Every platform would repeat what all of them have in common.
-            if !findings.contains(&finding) {
-                findings.push(finding);
+            if !pass.findings.contains(&finding) {
+                pass.findings.push(finding);
             }
         }
-        needs.append(&mut lowering.needs);
-        graph.images.extend(image);
+        pass.needs.append(&mut lowering.needs);
+        pass.graph.images.extend(image);
     }
-    if findings
-        .iter()
-        .any(|finding: &Finding| finding.severity == Severity::Error)
-    {
-        findings.sort_by_key(|finding| finding.place.as_ref().map_or(0, |place| place.span.start));
-        return Err(findings);
+    pass.findings
+        .sort_by_key(|finding| finding.place.as_ref().map_or(0, |place| place.span.start));
+    if pass.needs.is_empty() {
+        pass.findings.extend(options.violation(&pass.findings));
     }
-    if !needs.is_empty() {
-        return Ok(Lowered::Needs(needs.into_iter().collect()));
-    }
-    Ok(Lowered::Ready { graph, findings })
+    pass
 }

@@ -31,6 +31,28 @@ pub(super) fn join(directory: &str, path: &str) -> String {
     }
 }
 
+/// Returns a working directory seen from the one before, as the config writes it: an absolute path stays as it is
+/// written, and Windows has its own separator and no drive letter.
+pub(super) fn working_directory(os: &str, current: &str, path: &str) -> String {
+    if os == "windows" {
+        return join(&from_windows(current), &from_windows(path)).replace('/', "\\");
+    }
+    if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        join(current, path)
+    }
+}
+
+/// Returns a path of Windows' with `/`, and without the letter of the system drive.
+pub(super) fn from_windows(path: &str) -> String {
+    let path = path
+        .strip_prefix("C:")
+        .or_else(|| path.strip_prefix("c:"))
+        .unwrap_or(path);
+    path.replace('\\', "/")
+}
+
 /// Returns a destination seen from the working directory. A trailing `/` stays, for it means a directory; so do the
 /// empty path and `.`.
 pub(super) fn destination(working_directory: &str, path: &str) -> String {
@@ -59,6 +81,25 @@ mod tests {
             ("a/../..", ".."),
         ] {
             assert_eq!(clean(path), cleaned, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_working_directory_is_written_as_the_system_does() {
+        for (os, current, path, expected) in [
+            ("linux", "/a", "b/../c", "/a/c"),
+            ("linux", "/a", "/b/", "/b/"),
+            ("linux", "", "b", "/b"),
+            ("linux", "/a", "", "/a"),
+            ("windows", "\\a", "b", "\\a\\b"),
+            ("windows", "\\a", "C:\\b\\", "\\b"),
+            ("windows", "", "/", "\\"),
+        ] {
+            assert_eq!(
+                working_directory(os, current, path),
+                expected,
+                "{os} {current} {path}"
+            );
         }
     }
 

@@ -1,13 +1,16 @@
 //! `RUN`: the command, its environment, its mounts.
 
+use std::collections::BTreeSet;
+
 use lrops_model::change::Owner;
 use lrops_model::graph::{
     CacheSharing, InlineFile, Op, RunMount, RunMountKind, RunNetwork, RunOp, RunSecurity, Step, StepId,
 };
 
-use super::files::prefix;
 use super::metadata::{command, with_shell};
-use super::stage::{StageLowering, StageState, Trigger};
+use super::source::{From, SourceFiles};
+use super::stage::StageLowering;
+use super::state::StageState;
 use super::{paths, rules};
 use crate::instruction::{
     BindMount, CacheMount, CacheSharing as WrittenSharing, CommandLine, FileOwner, Mount, MountFlag, Network,
@@ -21,7 +24,7 @@ const SCRIPTS: &str = "/dev/pipes";
 
 impl StageLowering<'_> {
     /// Lowers a `RUN`.
-    pub(super) fn run(&mut self, state: &mut StageState, run: &Run, trigger: Trigger) {
+    pub(super) fn run(&mut self, state: &mut StageState, run: &Run) {
         if !run.devices.is_empty() {
             self.not_yet("RUN --device", &run.origin.keyword.span);
         }
@@ -32,7 +35,7 @@ impl StageLowering<'_> {
         let op = Op::Run(RunOp {
             arguments,
             environment: state.environment.pairs().to_vec(),
-            working_directory: state.config.config.working_dir.clone(),
+            working_directory: state.working_directory(),
             user: state.config.config.user.clone(),
             mounts,
             network: match run.network {
@@ -47,11 +50,11 @@ impl StageLowering<'_> {
             platform: state.platform.clone(),
             scripts,
         });
-        let mut text = prefix(trigger) + &self.display(state, &run.origin);
+        let mut text = self.display(state, &run.origin);
         if let [heredoc] = run.heredocs.as_slice() {
-            text += &format!(" ({})", first_line(&heredoc.text()));
+            text = format!("{text} ({})", first_line(&heredoc.text()));
         }
-        let label = state.next_label(&self.inputs.file, &text, &run.origin);
+        let label = state.next_label(&self.inputs.file, &text, self.spot.place.clone());
         let step = self.graph.add(Step { op, inputs, label }, self.target);
         state.root = Some(step);
         state.record(history, Some(step));
@@ -80,14 +83,18 @@ impl StageLowering<'_> {
 
     fn resolve_mount(&mut self, state: &StageState, flag: &MountFlag) -> Option<Mount> {
         let expander = Expander::new(self.dockerfile.directives.escape);
+        let mut unset = BTreeSet::new();
         let expand = |word: &str| -> Result<String, ExpandError> {
-            Ok(expander.expand(word, &|name| state.environment.get(name))?.text)
+            let mut expanded = expander.expand(word, &|name| state.environment.get(name))?;
+            unset.append(&mut expanded.unset);
+            Ok(expanded.text)
         };
-        match flag.resolve(expand) {
+        let resolved = flag.resolve(expand);
+        self.warn_of_undefined(state, unset.iter().map(String::as_str));
+        match resolved {
             Ok(mount) => Some(mount),
             Err(ResolveMountError::Expand(error)) => {
-                let message = format!("failed to process {:?}: {}", flag.text.text, error.problem);
-                self.error(rules::BAD_WORD, message, &flag.text.span, None);
+                self.expansion_error(&error, &flag.text.span);
                 None
             }
             Err(ResolveMountError::Invalid(invalid)) => {
@@ -112,7 +119,14 @@ impl StageLowering<'_> {
         let target = self.mount_target(state, &bind.target, span)?;
         let step = match &bind.from {
             None => Some(self.context_step(&self.inputs.main_context.clone())),
-            Some(from) => self.source(state, from, span)?,
+            Some(from) => {
+                let from = From::Mount {
+                    name: from,
+                    target: &bind.target,
+                };
+                let SourceFiles(step) = self.source(state.index, from, span)?;
+                step
+            }
         };
         let source = paths::join("/", &bind.source);
         let kind = RunMountKind::Bind {
@@ -134,7 +148,11 @@ impl StageLowering<'_> {
         let initial = match &cache.from {
             None => None,
             Some(from) => {
-                let step = self.source(state, from, span)?;
+                let from = From::Mount {
+                    name: from,
+                    target: &cache.target,
+                };
+                let SourceFiles(step) = self.source(state.index, from, span)?;
                 Some((input(inputs, step), paths::join("/", &cache.source)))
             }
         };
@@ -180,14 +198,10 @@ impl StageLowering<'_> {
     }
 
     fn mount_target(&mut self, state: &StageState, target: &str, span: &Span) -> Option<String> {
-        let joined = paths::join(&state.config.config.working_dir, target);
+        let joined = paths::join(&state.working_directory(), target);
         if joined == "/" {
-            self.error(
-                rules::INVALID_MOUNT,
-                format!("invalid mount target {joined:?}"),
-                span,
-                None,
-            );
+            let message = "invalid mount target \"/\"";
+            self.error(rules::INVALID_MOUNT, message, span, None);
             return None;
         }
         Some(joined)

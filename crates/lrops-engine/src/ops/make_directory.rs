@@ -52,6 +52,10 @@ pub(super) fn owner(root: &Path, name: &str) -> Result<Owner, StepFailure> {
     if name.is_empty() {
         return Ok(Owner::ROOT);
     }
+    // A number alone names the group too, where files are concerned (Dockerfile reference, "COPY --chown").
+    if let Ok(id) = name.parse() {
+        return Ok(Owner { uid: id, gid: id });
+    }
     let resolved = users::resolve(root, user_name(name)).map_err(|error| user(chain(&error)))?;
     Ok(Owner {
         uid: resolved.ids.uid,

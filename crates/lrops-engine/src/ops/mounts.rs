@@ -47,19 +47,7 @@ impl MountSet {
         for mount in &run.mounts {
             set.add(execution, mount, inputs)?;
         }
-        for script in &run.scripts {
-            let secret = Secret(script.content.clone().into_bytes());
-            let kind = MountKind::SecretFile {
-                secret,
-                mode: 0o755,
-                uid: 0,
-                gid: 0,
-            };
-            set.mounts.push(Mount {
-                target: Path::new("/dev/pipes").join(&script.name),
-                kind,
-            });
-        }
+        set.scripts(execution, run)?;
         Ok(set)
     }
 
@@ -135,7 +123,10 @@ impl MountSet {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(failed)?;
         }
         let source = directory.path().to_path_buf();
-        self.mounts.push(Mount { target: PathBuf::from("/dev/pipes"), kind: MountKind::BindReadOnly { source } });
+        self.mounts.push(Mount {
+            target: PathBuf::from("/dev/pipes"),
+            kind: MountKind::BindReadOnly { source },
+        });
         self.directories.push(directory);
         Ok(())
     }

@@ -51,7 +51,8 @@ pub(crate) fn definition_key(
 ) -> Result<CacheKey, StepFailure> {
     let mut key = KeyBuilder::new("run.v1")
         .json(run)
-        .json(&execution.request.extra_hosts);
+        .json(&execution.request.extra_hosts)
+        .field(host_name(execution));
     for (index, input) in inputs.iter().enumerate() {
         key = match &input.files {
             Files::Context(name) if reads(run, index) => key.field(context_digest(execution, name)?.hex()),
@@ -105,7 +106,11 @@ pub(crate) fn execute(
 }
 
 fn host_name<'a>(execution: &Execution<'a>) -> &'a str {
-    execution.request.build_args.get(HOST_NAME_ARGUMENT).map_or(HOST_NAME, String::as_str)
+    execution
+        .request
+        .build_args
+        .get(HOST_NAME_ARGUMENT)
+        .map_or(HOST_NAME, String::as_str)
 }
 
 /// The working directory is there even when no `WORKDIR` made it: a base image's may be missing.
@@ -132,7 +137,8 @@ fn specification(
     active: &ActiveSnapshot,
     mounts: &MountSet,
 ) -> Result<RunSpec, StepFailure> {
-    let resolved = users::resolve(active.root(), user_name(&run.user)).map_err(|error| user(chain(&error)))?;
+    let resolved =
+        users::resolve(active.root(), user_name(&run.user)).map_err(|error| user(chain(&error)))?;
     let home = resolved.home.clone().unwrap_or_else(|| "/".to_owned());
     Ok(RunSpec {
         root: active.root().to_path_buf(),

@@ -51,7 +51,7 @@ const READ_ONLY_PATHS: [&str; 5] = [
 const DEV_SIZE: &str = "65536k";
 
 /// The group that owns terminals, in every distribution.
-const TERMINAL_GROUP: &str = "gid=5";
+const TERMINAL_GROUP: &str = "5";
 
 /// A file system that is being built.
 pub(crate) struct FileSystem<'a> {
@@ -146,43 +146,32 @@ impl<'a> FileSystem<'a> {
     }
 
     fn mount_dev(&self) -> Result<(), Failure> {
-        let fail = |path: &str| mount_failure(Path::new(path));
+        let fail = || mount_failure(Path::new("/dev"));
         let options = [("mode", "0755"), ("size", DEV_SIZE)];
         let dev = mounts::new_file_system("tmpfs", &options, NO_SET_ID | NO_DEVICES | NO_EXECUTION);
-        let dev = dev.map_err(fail("/dev"))?;
-        self.put(&dev, "/dev").map_err(fail("/dev"))?;
+        let dev = dev.map_err(fail())?;
+        self.put(&dev, "/dev").map_err(fail())?;
         for (name, major, minor) in DEVICES {
-            let path = format!("/dev/{name}");
-            let node = device(&self.scratch, name, major, minor).map_err(fail(&path))?;
-            self.put_on_file(&node, Path::new(&path)).map_err(fail(&path))?;
+            let node = device(&self.scratch, name, major, minor);
+            node.and_then(|node| put_in_dev(&dev, name, &node, PointKind::File))
+                .map_err(dev_failure(name))?;
         }
         for (name, target) in LINKS {
-            rustix::fs::symlinkat(target, &dev, name)
-                .map_err(mount_failure(Path::new("/dev").join(name).as_path()))?;
+            rustix::fs::symlinkat(target, &dev, name).map_err(dev_failure(name))?;
         }
-        self.mount_terminals().map_err(fail("/dev/pts"))?;
         let size = self.spec.shared_memory_bytes.to_string();
-        let options = [("mode", "1777"), ("size", size.as_str())];
-        self.put_new_on_directory("tmpfs", &options, "/dev/shm")
-            .map_err(fail("/dev/shm"))?;
-        self.put_new_on_directory("mqueue", &[], "/dev/mqueue")
-            .map_err(fail("/dev/mqueue"))
-    }
-
-    fn mount_terminals(&self) -> io::Result<()> {
-        let attributes = NO_SET_ID | NO_EXECUTION;
-        let new = |more: &[(&str, &str)]| {
-            let options = [
-                &[("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")],
-                more,
-            ]
-            .concat();
-            mounts::new_file_system("devpts", &options, attributes)
-        };
-        let group = TERMINAL_GROUP.split_once('=').expect("a name and a value");
-        // A user namespace with one id does not have that group.
-        let terminals = new(&[group]).or_else(|_| new(&[]))?;
-        self.put_on_directory(&terminals, Path::new("/dev/pts"))
+        let shared = [("mode", "1777"), ("size", size.as_str())];
+        let attributes = NO_SET_ID | NO_DEVICES | NO_EXECUTION;
+        let directories = [
+            ("pts", terminals()),
+            ("shm", mounts::new_file_system("tmpfs", &shared, attributes)),
+            ("mqueue", mounts::new_file_system("mqueue", &[], attributes)),
+        ];
+        for (name, mount) in directories {
+            let put = mount.and_then(|mount| put_in_dev(&dev, name, &mount, PointKind::Directory));
+            put.map_err(dev_failure(name))?;
+        }
+        Ok(())
     }
 
     /// The files that a command finds whatever its image has, unless it was asked to mount others there.
@@ -347,11 +336,6 @@ impl<'a> FileSystem<'a> {
         self.put_resolved(mount, target)
     }
 
-    fn put_new_on_directory(&self, kind: &str, options: &[(&str, &str)], target: &str) -> io::Result<()> {
-        let mount = mounts::new_file_system(kind, options, NO_SET_ID | NO_DEVICES | NO_EXECUTION)?;
-        self.put_on_directory(&mount, Path::new(target))
-    }
-
     fn put_on_file(&self, mount: &OwnedFd, target: &Path) -> io::Result<()> {
         mount_points::make_missing(&self.root, target, PointKind::File)?;
         self.put_resolved(mount, target)
@@ -376,6 +360,32 @@ fn mount_root(spec: &RunSpec) -> io::Result<RootDirectory> {
     mounts::restrict(&tree, attributes, Reach::One)?;
     mounts::attach_at(&tree, &spec.root)?;
     RootDirectory::open(&spec.root)
+}
+
+/// New terminals, apart from the machine's.
+fn terminals() -> io::Result<OwnedFd> {
+    let new = |more: &[(&str, &str)]| {
+        let options = [
+            &[("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")],
+            more,
+        ]
+        .concat();
+        mounts::new_file_system("devpts", &options, NO_SET_ID | NO_EXECUTION)
+    };
+    // A user namespace with one id does not have the group.
+    new(&[("gid", TERMINAL_GROUP)]).or_else(|_| new(&[]))
+}
+
+/// Puts a mount into `/dev`, which is empty and nobody's but the sandbox's: no name there needs to be looked up.
+fn put_in_dev(dev: &OwnedFd, name: &str, mount: &OwnedFd, kind: PointKind) -> io::Result<()> {
+    match kind {
+        PointKind::Directory => rustix::fs::mkdirat(dev, name, Mode::from_raw_mode(0o755))?,
+        PointKind::File => {
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+            drop(rustix::fs::openat(dev, name, flags, Mode::from_raw_mode(0o644))?);
+        }
+    }
+    mounts::attach_in(mount, dev, name)
 }
 
 /// Takes the trees of the bind mounts, shorter targets first, so that a mount may lie within another.
@@ -431,6 +441,10 @@ fn mount_failure<E: Into<io::Error>>(target: &Path) -> impl FnOnce(E) -> Failure
     Failure::of(Step::Mount {
         target: target.display().to_string(),
     })
+}
+
+fn dev_failure<E: Into<io::Error>>(name: &str) -> impl FnOnce(E) -> Failure + use<E> {
+    mount_failure(&Path::new("/dev").join(name))
 }
 
 fn mask_failure<E: Into<io::Error>>(target: &str) -> impl FnOnce(E) -> Failure + use<E> {

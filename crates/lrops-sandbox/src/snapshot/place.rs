@@ -192,8 +192,13 @@ impl Place {
             let path = entry.map_err(failed("read", &active))?.path();
             let lock = File::open(path.join("lock"));
             let lives = lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
-            if !lives {
-                fs::remove_dir_all(&path).map_err(failed("remove", &path))?;
+            if lives {
+                continue;
+            }
+            match fs::remove_dir_all(&path) {
+                // Its own process was just removing it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => result.map_err(failed("remove", &path))?,
             }
         }
         Ok(())

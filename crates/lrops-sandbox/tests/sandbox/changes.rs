@@ -70,7 +70,7 @@ fn check_after(world: &World, before: &str, script: &str, expected: &str) {
             }
             let active = snapshotter.prepare(Some(&parent)).unwrap();
             let outcome = run_in(active.root(), |spec| {
-                spec.arguments = words(&["sh", "-ec", script])
+                spec.arguments = words(&["sh", "-ec", script]);
             })
             .unwrap();
             assert!(outcome.exit.success(), "{name}: {script}: {outcome:?}");
@@ -246,7 +246,7 @@ fn an_unpacked_layer_has_what_it_says(world: &World) {
         let whiteouts = active.whiteouts();
         let remove = |path: &str| match whiteouts {
             Whiteouts::Remove if root.join(path).is_dir() => {
-                std::fs::remove_dir_all(root.join(path)).unwrap()
+                std::fs::remove_dir_all(root.join(path)).unwrap();
             }
             Whiteouts::Remove => drop(std::fs::remove_file(root.join(path))),
             Whiteouts::Overlay => {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use lrops_sandbox::{Mapping, Network, NewPrivileges, Security, UserSpec};
+use lrops_sandbox::{Mapping, Network, NewPrivileges, RunError, Security, Step, UserSpec};
 
 use crate::Test;
 use crate::fixture::{World, words};
@@ -121,7 +121,24 @@ fn root_has_the_capabilities_that_containers_have(world: &World) {
 
 fn another_user_has_no_capabilities(world: &World) {
     if matches!(world.identity.mapping, Mapping::Single { .. }) {
-        // There is no other user; that this is said is the subject of another test.
+        let other = UserSpec {
+            uid: 1000,
+            gid: 1001,
+            supplementary: vec![1001],
+        };
+        let error = world
+            .run(|spec| spec.user = other)
+            .expect_err("there is no other user");
+        assert!(
+            matches!(
+                error,
+                RunError::Step {
+                    step: Step::User { uid: 1000, gid: 1001 },
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
         return;
     }
     let outcome = world.shell_with(

@@ -16,29 +16,31 @@ mod store;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use fixture::World;
 
 /// A test: its name, and what it does.
 type Test = (&'static str, fn(&World));
 
-fn main() {
+fn main() -> ExitCode {
     lrops_sandbox::run_if_child();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let code = match words[..] {
-        ["--as", name, ref rest @ ..] => tests_as(name, rest),
+        ["--as", name, ref rest @ ..] => tests_as(name, rest).code(),
         ["--victim", scratch] => lifetime::victim(Path::new(scratch)),
         ["--measure"] => store::measure(),
         ["--list", ..] => list(),
         _ if rustix::process::getuid().is_root() => every_identity(&words),
         _ => {
             println!("run by an ordinary user: only this user's identity is tested");
-            tests_as("own", &words)
+            let counts = tests_as("own", &words);
+            println!("{counts}");
+            counts.code()
         }
     };
-    std::process::exit(code);
+    ExitCode::from(code)
 }
 
 /// All tests, by area.
@@ -56,34 +58,62 @@ fn tests() -> Vec<Test> {
     .concat()
 }
 
-fn list() -> i32 {
+fn list() -> u8 {
     for (name, _) in tests() {
         println!("{name}: test");
     }
     0
 }
 
+/// How many tests passed and failed.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    passed: usize,
+    failed: usize,
+}
+
+impl Counts {
+    fn code(self) -> u8 {
+        if self.failed == 0 { 0 } else { 101 }
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { passed, failed } = self;
+        let word = if *failed == 0 { "ok" } else { "FAILED" };
+        write!(
+            f,
+            "\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out"
+        )
+    }
+}
+
 /// Runs the tests in this process, which enters the namespaces first.
-fn tests_as(identity: &str, filters: &[&str]) -> i32 {
+fn tests_as(identity: &str, filters: &[&str]) -> Counts {
     let filters: Vec<&&str> = filters.iter().filter(|word| !word.starts_with('-')).collect();
     let world = World::enter(identity);
-    let (mut passed, mut failed) = (0, 0);
+    let mut counts = Counts::default();
     let chosen = tests()
         .into_iter()
         .filter(|(name, _)| filters.is_empty() || filters.iter().any(|filter| name.contains(**filter)));
     for (name, test) in chosen {
-        let ok = catch_unwind(AssertUnwindSafe(|| test(&world))).is_ok();
-        println!("test {identity}::{name} ... {}", if ok { "ok" } else { "FAILED" });
-        if ok { passed += 1 } else { failed += 1 }
+        let passed = catch_unwind(AssertUnwindSafe(|| test(&world))).is_ok();
+        println!(
+            "test {identity}::{name} ... {}",
+            if passed { "ok" } else { "FAILED" }
+        );
+        *(if passed {
+            &mut counts.passed
+        } else {
+            &mut counts.failed
+        }) += 1;
     }
-    drop(world);
-    let word = if failed == 0 { "ok" } else { "FAILED" };
-    println!("test result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out");
-    if failed == 0 { 0 } else { 101 }
+    counts
 }
 
 /// Starts this program once for each identity, and adds up what they say.
-fn every_identity(filters: &[&str]) -> i32 {
+fn every_identity(filters: &[&str]) -> u8 {
     let scratch = tempfile::Builder::new()
         .prefix("lrops-sandbox")
         .tempdir()
@@ -93,23 +123,19 @@ fn every_identity(filters: &[&str]) -> i32 {
     let program = scratch.path().join("sandbox-tests");
     std::fs::copy(std::env::current_exe().expect("this program"), &program).expect("a copy of this program");
     allow_everyone(&program);
-    let (mut passed, mut failed) = (0, 0);
+    let mut counts = Counts::default();
     // 65534 is `nobody` on every Debian, and 64999 is nobody at all.
     for (identity, uid, subordinate) in [
         ("root", 0, ""),
         ("subordinate", 65534, "nobody:1700000000:65536\n"),
         ("single", 64999, ""),
     ] {
-        let (more_passed, more_failed) =
-            run_identity(scratch.path(), &program, (identity, uid, subordinate), filters);
-        passed += more_passed;
-        failed += more_failed;
+        let more = run_identity(scratch.path(), &program, (identity, uid, subordinate), filters);
+        counts.passed += more.passed;
+        counts.failed += more.failed;
     }
-    let word = if failed == 0 { "ok" } else { "FAILED" };
-    println!(
-        "\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out"
-    );
-    if failed == 0 { 0 } else { 101 }
+    println!("{counts}");
+    counts.code()
 }
 
 fn run_identity(
@@ -117,7 +143,7 @@ fn run_identity(
     program: &Path,
     (identity, uid, subordinate): (&str, u32, &str),
     filters: &[&str],
-) -> (usize, usize) {
+) -> Counts {
     let ids = scratch.join(format!("{identity}.ids"));
     std::fs::write(&ids, subordinate).expect("a file of ids");
     // In a mount namespace of its own the machine's files are as this identity needs them.
@@ -146,13 +172,16 @@ fn run_identity(
             .filter(|line| line.starts_with("test ") && line.ends_with(word))
             .count()
     };
-    let (passed, failed) = (count("... ok"), count("... FAILED"));
+    let counts = Counts {
+        passed: count("... ok"),
+        failed: count("... FAILED"),
+    };
     assert!(
-        output.status.success() == (failed == 0),
+        output.status.success() == (counts.failed == 0),
         "{identity}: {}",
         output.status
     );
-    (passed, failed)
+    counts
 }
 
 fn allow_everyone(path: &Path) {

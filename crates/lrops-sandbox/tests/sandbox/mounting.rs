@@ -251,7 +251,7 @@ fn a_mount_of_a_whole_directory_keeps_the_usual_files(world: &World) {
         },
     ] {
         let outcome = world.shell_with("cat /etc/mine", |spec| {
-            spec.mounts = vec![mount("/etc", kind.clone())]
+            spec.mounts = vec![mount("/etc", kind.clone())];
         });
         assert_eq!(outcome.stdout, "mine\n", "{}", outcome.stderr);
     }
@@ -272,7 +272,7 @@ fn the_machines_certificates_are_shown(world: &World) {
 
 fn a_tree_for_reading_cannot_be_written(world: &World) {
     let outcome = world.shell_with("echo x > /data/new; echo fine", |spec| {
-        spec.root_access = RootAccess::ReadOnly
+        spec.root_access = RootAccess::ReadOnly;
     });
     assert_eq!(outcome.stdout, "fine\n");
     assert!(

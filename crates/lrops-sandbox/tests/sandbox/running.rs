@@ -56,7 +56,11 @@ fn a_signal_that_ends_the_command_comes_back(world: &World) {
 
 fn both_outputs_come_apart_and_whole(world: &World) {
     let outcome = world.shell("seq 1 100000; seq 1 50000 >&2; printf end");
-    let numbers = |last: u32| (1..=last).map(|number| format!("{number}\n")).collect::<String>();
+    let numbers = |last: u32| {
+        (1..=last)
+            .map(|number| number.to_string() + "\n")
+            .collect::<String>()
+    };
     assert!(
         outcome.stdout == numbers(100_000) + "end",
         "{} bytes",

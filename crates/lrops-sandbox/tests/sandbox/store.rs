@@ -267,39 +267,41 @@ fn many_runs_at_once_do_not_disturb_one_another(world: &World) {
 }
 
 /// Prints how long a start and a commit take; run by hand, on a quiet machine, with `--measure`.
-pub(crate) fn measure() -> i32 {
+pub(crate) fn measure() -> u8 {
     let world = World::enter("own");
-    let median = |mut times: Vec<Duration>| {
-        times.sort();
-        times[times.len() / 2]
-    };
     let time = |work: &mut dyn FnMut()| {
-        let times = (0..200).map(|_| {
+        let one = || {
             let start = Instant::now();
             work();
             start.elapsed()
-        });
-        median(times.collect())
+        };
+        let mut times: Vec<Duration> = std::iter::repeat_with(one).take(300).collect();
+        times.sort();
+        format!(
+            "{:?} at best, {:?} in the middle",
+            times[0],
+            times[times.len() / 2]
+        )
     };
     let tree = world.tree();
     let request = spec(tree.root());
     let run = time(&mut || {
         lrops_sandbox::run(&request, &mut |_, _| (), &CancelToken::new()).unwrap();
     });
-    println!("run true                      {run:?}");
+    println!("run true                      {run}");
     let whole = time(&mut || drop(world.shell("true")));
-    println!("prepare, run sh -c true, drop {whole:?}");
+    println!("prepare, run sh -c true, drop {whole}");
     let prepare = time(&mut || drop(world.tree()));
-    println!("prepare, drop                 {prepare:?}");
+    println!("prepare, drop                 {prepare}");
     let commit = time(&mut || {
         world
             .overlay
             .commit(world.tree(), &fresh_id(), Vec::new())
-            .unwrap()
+            .unwrap();
     });
-    println!("prepare, commit (syncfs)      {commit:?}");
+    println!("prepare, commit (syncfs)      {commit}");
     let copy = CopySnapshotter::open(world.scratch.path()).unwrap();
     let copied = time(&mut || drop(copy.prepare(Some(&world.base)).unwrap()));
-    println!("prepare by copying, drop      {copied:?}");
+    println!("prepare by copying, drop      {copied}");
     0
 }

@@ -23,16 +23,26 @@ use crate::store::Store;
 /// When the store cannot be read.
 pub fn usage(store: &Store, keeper: &dyn SnapshotKeeper) -> Result<Usage, CollectError> {
     let inventory = Inventory::take(store, keeper)?;
-    let images: BTreeSet<&Resource> =
-        inventory.units.iter().filter(|unit| unit.is_image()).flat_map(|unit| &unit.holds).collect();
+    let images: BTreeSet<&Resource> = inventory
+        .units
+        .iter()
+        .filter(|unit| unit.is_image())
+        .flat_map(|unit| &unit.holds)
+        .collect();
+    let mut uses: BTreeMap<&Resource, Timestamp> = BTreeMap::new();
+    for unit in &inventory.units {
+        for resource in &unit.holds {
+            let time = uses.entry(resource).or_insert(unit.last_used);
+            *time = unit.last_used.max(*time);
+        }
+    }
     let mut items = Vec::new();
     for (resource, thing) in &inventory.things {
-        let holders = inventory.units.iter().filter(|unit| unit.holds.contains(resource));
         items.push(Item {
             kind: resource.kind(),
             id: resource.id(),
             size: thing.size,
-            last_used: holders.map(|unit| unit.last_used).max().unwrap_or(thing.last_used),
+            last_used: uses.get(resource).copied().unwrap_or(thing.last_used),
             description: thing.description.clone(),
             reclaimable: !images.contains(resource),
         });
@@ -50,7 +60,11 @@ pub struct Usage {
 impl Usage {
     /// Returns the bytes of all items of a kind.
     pub fn size_of(&self, kind: ItemKind) -> u64 {
-        self.items.iter().filter(|item| item.kind == kind).map(|item| item.size).sum()
+        self.items
+            .iter()
+            .filter(|item| item.kind == kind)
+            .map(|item| item.size)
+            .sum()
     }
 
     /// Returns the bytes of all items.
@@ -60,7 +74,11 @@ impl Usage {
 
     /// Returns the bytes of all items that may go while images stay.
     pub fn reclaimable(&self) -> u64 {
-        self.items.iter().filter(|item| item.reclaimable).map(|item| item.size).sum()
+        self.items
+            .iter()
+            .filter(|item| item.reclaimable)
+            .map(|item| item.size)
+            .sum()
     }
 }
 
@@ -159,13 +177,21 @@ impl Inventory {
         inventory.add_images(store.layout())?;
         let chains = inventory.add_snapshots(keeper)?;
         inventory.add_records(store, &chains)?;
+        inventory.measure_snapshots(keeper)?;
         inventory.add_cache_mounts(store)?;
         inventory.add_loose(&chains);
         Ok(inventory)
     }
 
     fn add(&mut self, resource: Resource, size: u64, last_used: Timestamp) {
-        self.things.insert(resource, Thing { size, last_used, description: String::new() });
+        self.things.insert(
+            resource,
+            Thing {
+                size,
+                last_used,
+                description: String::new(),
+            },
+        );
     }
 
     fn add_blobs(&mut self, layout: &Layout) -> Result<(), CollectError> {
@@ -180,48 +206,100 @@ impl Inventory {
             let holds: BTreeSet<_> = reachable(layout, &root).into_iter().map(Resource::Blob).collect();
             let holds = self.present(holds);
             let last_used = self.last_used(&Resource::Blob(root.digest));
-            self.units.push(Unit { last_used, holds, image: Some(root.digest) });
+            self.units.push(Unit {
+                last_used,
+                holds,
+                image: Some(root.digest),
+            });
         }
         Ok(())
     }
 
     /// Returns what each snapshot needs, itself included.
     fn add_snapshots(&mut self, keeper: &dyn SnapshotKeeper) -> Result<Chains, CollectError> {
-        let failed = |source| CollectError::Keeper { action: "list the snapshots", source };
+        let failed = |source| CollectError::Keeper {
+            action: "list the snapshots",
+            source,
+        };
         let mut chains = Chains::new();
         for snapshot in keeper.list().map_err(failed)? {
-            self.add(Resource::Snapshot(snapshot.id.clone()), snapshot.size, snapshot.created);
+            self.add(Resource::Snapshot(snapshot.id.clone()), 0, snapshot.created);
             let own = [snapshot.id.clone()];
-            chains.insert(snapshot.id, snapshot.chain.into_iter().chain(own).map(Resource::Snapshot).collect());
+            chains.insert(
+                snapshot.id,
+                snapshot
+                    .chain
+                    .into_iter()
+                    .chain(own)
+                    .map(Resource::Snapshot)
+                    .collect(),
+            );
         }
         Ok(chains)
     }
 
     fn add_records(&mut self, store: &Store, chains: &Chains) -> Result<(), CollectError> {
         for entry in store.records().list()? {
-            let Some(record) = store.records().get::<StepRecord>(&entry.key) else { continue };
+            let Some(record) = store.records().get::<StepRecord>(&entry.key) else {
+                continue;
+            };
             let own = Resource::StepRecord(entry.key);
             self.add(own.clone(), entry.size, entry.last_used);
             let mut holds = chains.get(&record.snapshot).cloned().unwrap_or_default();
-            holds.extend(record.layers.values().map(|layer| Resource::Blob(layer.descriptor.digest)));
+            holds.extend(
+                record
+                    .layers
+                    .values()
+                    .map(|layer| Resource::Blob(layer.descriptor.digest)),
+            );
             let mut holds = self.present(holds);
-            for resource in [&own, &Resource::Snapshot(record.snapshot.clone())] {
-                if let Some(thing) = self.things.get_mut(resource) {
-                    thing.description.clone_from(&record.description);
-                }
+            self.describe(&own, &record.description);
+            let snapshot = Resource::Snapshot(record.snapshot);
+            self.describe(&snapshot, &record.description);
+            if let Some(thing) = self.things.get_mut(&snapshot) {
+                thing.size = thing.size.max(record.size);
             }
             holds.insert(own);
-            self.units.push(Unit { last_used: entry.last_used, holds, image: None });
+            self.units.push(Unit {
+                last_used: entry.last_used,
+                holds,
+                image: None,
+            });
+        }
+        Ok(())
+    }
+
+    fn describe(&mut self, resource: &Resource, description: &str) {
+        if let Some(thing) = self.things.get_mut(resource) {
+            description.clone_into(&mut thing.description);
+        }
+    }
+
+    /// Asks for the size of snapshots where no record said it.
+    fn measure_snapshots(&mut self, keeper: &dyn SnapshotKeeper) -> Result<(), CollectError> {
+        for (resource, thing) in &mut self.things {
+            if let (Resource::Snapshot(id), 0) = (resource, thing.size) {
+                let failed = |source| CollectError::Keeper {
+                    action: "measure a snapshot",
+                    source,
+                };
+                thing.size = keeper.size(id).map_err(failed)?;
+            }
         }
         Ok(())
     }
 
     fn add_cache_mounts(&mut self, store: &Store) -> Result<(), CollectError> {
         let directory = store.cache_mounts();
-        let failed = |source| crate::store::StoreError::Disk { action: "read", path: directory.to_owned(), source };
+        let failed = |source| crate::store::StoreError::Disk {
+            action: "read",
+            path: directory.to_owned(),
+            source,
+        };
         for entry in fs::read_dir(directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            let (name, Ok(metadata)) = (entry.file_name().to_string_lossy().into_owned(), entry.metadata()) else {
+            let (name, Ok(metadata)) = (entry.file_name().to_string_lossy().into_owned(), entry.metadata())
+            else {
                 continue;
             };
             // Beside the directories lie the files that their users lock.
@@ -235,25 +313,43 @@ impl Inventory {
 
     /// Makes a unit of every resource that nothing holds.
     fn add_loose(&mut self, chains: &Chains) {
-        let held: BTreeSet<Resource> = self.units.iter().flat_map(|unit| unit.holds.iter().cloned()).collect();
-        let loose: Vec<Resource> = self.things.keys().filter(|resource| !held.contains(resource)).cloned().collect();
+        let held: BTreeSet<Resource> = self
+            .units
+            .iter()
+            .flat_map(|unit| unit.holds.iter().cloned())
+            .collect();
+        let loose: Vec<Resource> = self
+            .things
+            .keys()
+            .filter(|resource| !held.contains(resource))
+            .cloned()
+            .collect();
         for resource in loose {
             let needed = match &resource {
                 Resource::Snapshot(id) => chains.get(id).cloned().unwrap_or_default(),
                 _ => BTreeSet::from([resource.clone()]),
             };
-            let unit = Unit { last_used: self.last_used(&resource), holds: self.present(needed), image: None };
+            let unit = Unit {
+                last_used: self.last_used(&resource),
+                holds: self.present(needed),
+                image: None,
+            };
             self.units.push(unit);
         }
     }
 
     /// Returns those resources that are really there.
     fn present(&self, resources: BTreeSet<Resource>) -> BTreeSet<Resource> {
-        resources.into_iter().filter(|resource| self.things.contains_key(resource)).collect()
+        resources
+            .into_iter()
+            .filter(|resource| self.things.contains_key(resource))
+            .collect()
     }
 
     fn last_used(&self, resource: &Resource) -> Timestamp {
-        self.things.get(resource).map_or(Timestamp::EPOCH, |thing| thing.last_used)
+        self.things
+            .get(resource)
+            .map_or(Timestamp::EPOCH, |thing| thing.last_used)
     }
 }
 
@@ -273,7 +369,11 @@ fn reachable(layout: &Layout, root: &Descriptor) -> BTreeSet<Digest> {
             open.extend(index.into_iter().flat_map(|index| index.manifests));
         } else if descriptor.media_type.is_manifest() {
             let manifest = serde_json::from_slice::<Manifest>(&document(&descriptor));
-            open.extend(manifest.into_iter().flat_map(|manifest| manifest.layers.into_iter().chain([manifest.config])));
+            open.extend(
+                manifest
+                    .into_iter()
+                    .flat_map(|manifest| manifest.layers.into_iter().chain([manifest.config])),
+            );
         }
     }
     found
@@ -281,7 +381,9 @@ fn reachable(layout: &Layout, root: &Descriptor) -> BTreeSet<Digest> {
 
 /// Returns what a tree takes on the disk; a file with several names counts once.
 fn tree_size(path: &Path, seen: &mut HashSet<(u64, u64)>) -> u64 {
-    let Ok(metadata) = path.symlink_metadata() else { return 0 };
+    let Ok(metadata) = path.symlink_metadata() else {
+        return 0;
+    };
     if metadata.nlink() > 1 && !metadata.is_dir() && !seen.insert((metadata.dev(), metadata.ino())) {
         return 0;
     }

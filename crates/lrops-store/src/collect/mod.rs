@@ -31,6 +31,12 @@ pub trait SnapshotKeeper {
     /// What hindered looking.
     fn list(&self) -> Result<Vec<KeptSnapshot>, KeeperError>;
 
+    /// Returns how many bytes a snapshot's own tree takes on the disk. Asked only where no step record says it.
+    ///
+    /// # Errors
+    /// What hindered measuring.
+    fn size(&self, id: &str) -> Result<u64, KeeperError>;
+
     /// Removes snapshots. All that need one of them are among them.
     ///
     /// # Errors
@@ -56,8 +62,6 @@ pub struct KeptSnapshot {
     pub id: String,
     /// The snapshots whose trees it needs; whether it is among them does not matter.
     pub chain: Vec<String>,
-    /// How many bytes its own tree takes on the disk.
-    pub size: u64,
     /// When it was committed.
     pub created: Timestamp,
 }

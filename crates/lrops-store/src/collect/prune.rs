@@ -56,7 +56,9 @@ pub fn prune(
     keeper: &dyn SnapshotKeeper,
     request: &PruneRequest,
 ) -> Result<Pruned, CollectError> {
-    let Some(_lock) = store.exclusive_lock()? else { return Err(CollectError::InUse) };
+    let Some(_lock) = store.exclusive_lock()? else {
+        return Err(CollectError::InUse);
+    };
     let inventory = Inventory::take(store, keeper)?;
     let plan = Plan::make(&inventory, request);
     plan.carry_out(store, keeper)?;
@@ -71,7 +73,10 @@ pub fn prune(
             reclaimable: true,
         }
     });
-    Ok(Pruned { removed: removed.collect(), size: plan.size })
+    Ok(Pruned {
+        removed: removed.collect(),
+        size: plan.size,
+    })
 }
 
 /// What goes.
@@ -90,14 +95,20 @@ impl<'i> Plan<'i> {
             *holders.entry(resource).or_default() += 1;
         }
         let size = inventory.things.values().map(|thing| thing.size).sum();
-        let mut plan = Self { images: Vec::new(), freed: BTreeMap::new(), size };
+        let mut plan = Self {
+            images: Vec::new(),
+            freed: BTreeMap::new(),
+            size,
+        };
         for unit in candidates(inventory, request) {
             if plan.size <= request.keep_storage && request.keep_storage > 0 {
                 break;
             }
             plan.images.extend(unit.image);
             for resource in &unit.holds {
-                let count = holders.get_mut(resource).expect("every held resource was counted");
+                let count = holders
+                    .get_mut(resource)
+                    .expect("every held resource was counted");
                 *count -= 1;
                 if *count == 0 {
                     plan.size -= inventory.things[resource].size;
@@ -145,7 +156,18 @@ fn candidates<'i>(inventory: &'i Inventory, request: &PruneRequest) -> Vec<&'i U
             && request.unused_since.is_none_or(|time| unit.last_used < time)
     };
     let mut units: Vec<&Unit> = inventory.units.iter().filter(may_go).collect();
-    let depth = |unit: &Unit| unit.holds.iter().filter(|held| matches!(held, Resource::Snapshot(_))).count();
-    units.sort_by_cached_key(|unit| (unit.last_used, Reverse(depth(unit)), unit.holds.iter().next().cloned()));
+    let depth = |unit: &Unit| {
+        unit.holds
+            .iter()
+            .filter(|held| matches!(held, Resource::Snapshot(_)))
+            .count()
+    };
+    units.sort_by_cached_key(|unit| {
+        (
+            unit.last_used,
+            Reverse(depth(unit)),
+            unit.holds.iter().next().cloned(),
+        )
+    });
     units
 }

@@ -22,11 +22,24 @@ impl SnapshotKeeper for Names {
         Ok(self.0.lock().unwrap().clone())
     }
 
+    fn size(&self, id: &str) -> Result<u64, KeeperError> {
+        assert!(
+            ["base", "two"].contains(&id),
+            "{id} was measured although its record says its size"
+        );
+        Ok(10_000)
+    }
+
     fn remove(&self, ids: &[String]) -> Result<(), KeeperError> {
         let mut snapshots = self.0.lock().unwrap();
         snapshots.retain(|snapshot| !ids.contains(&snapshot.id));
-        let needed = snapshots.iter().find(|snapshot| snapshot.chain.iter().any(|id| ids.contains(id)));
-        needed.map_or(Ok(()), |snapshot| Err(format!("{} is broken", snapshot.id).into()))
+        let needed = snapshots
+            .iter()
+            .find(|snapshot| snapshot.chain.iter().any(|id| ids.contains(id)));
+        needed.map_or(
+            Ok(()),
+            |snapshot| Err(format!("{} is broken", snapshot.id).into()),
+        )
     }
 }
 
@@ -43,7 +56,10 @@ fn key(name: &str) -> Digest {
 }
 
 fn set_time(path: &std::path::Path, seconds: u64) {
-    File::open(path).unwrap().set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+    File::open(path)
+        .unwrap()
+        .set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
+        .unwrap();
 }
 
 impl Fixture {
@@ -53,12 +69,21 @@ impl Fixture {
         let image = SampleImage::new(&[SamplePlatform::new("linux/amd64").file("a", b"a")]);
         copy_image(&image.store, &image.root, store.layout(), &CancelToken::new()).unwrap();
         store.layout().tag("app", &image.root).unwrap();
-        let fixture = Self { _directory: directory, store, snapshots: Names::default(), image };
+        let fixture = Self {
+            _directory: directory,
+            store,
+            snapshots: Names::default(),
+            image,
+        };
         fixture.snapshot("base", &[], 50);
         fixture.step("one", &["base"], 200);
         fixture.step("two", &["base", "one"], 200);
         fixture.step("other", &[], 300);
-        let loose = fixture.store.layout().put_bytes(MediaType::OCI_LAYER, &[0; 1000]).unwrap();
+        let loose = fixture
+            .store
+            .layout()
+            .put_bytes(MediaType::OCI_LAYER, &[0; 1000])
+            .unwrap();
         set_time(&fixture.store.layout().blob_path(&loose.digest), 100);
         let cache = fixture.store.cache_mounts().join("go");
         fs::create_dir(&cache).unwrap();
@@ -71,14 +96,17 @@ impl Fixture {
         self.snapshots.0.lock().unwrap().push(KeptSnapshot {
             id: id.to_owned(),
             chain: chain.iter().map(|&id| id.to_owned()).collect(),
-            size: 10_000,
             created: Timestamp(created),
         });
     }
 
     fn step(&self, id: &str, chain: &[&str], seconds: u64) {
         self.snapshot(id, chain, 1);
-        let layer = self.store.layout().put_bytes(MediaType::OCI_LAYER, id.repeat(100).as_bytes()).unwrap();
+        let layer = self
+            .store
+            .layout()
+            .put_bytes(MediaType::OCI_LAYER, id.repeat(100).as_bytes())
+            .unwrap();
         let record = StepRecord {
             snapshot: id.to_owned(),
             created: Timestamp(1),
@@ -86,12 +114,18 @@ impl Fixture {
             content: None,
             layers: BTreeMap::from([(
                 "layer.v1".to_owned(),
-                LayerRecord { diff_id: DiffId(layer.digest), descriptor: layer },
+                LayerRecord {
+                    diff_id: DiffId(layer.digest),
+                    descriptor: layer,
+                },
             )]),
-            size: 0,
+            size: if id == "two" { 0 } else { 10_000 },
         };
         self.store.records().put(&key(id), &record).unwrap();
-        set_time(&self.store.root().join(format!("steps/{}.json", key(id).hex())), seconds);
+        set_time(
+            &self.store.root().join(format!("steps/{}.json", key(id).hex())),
+            seconds,
+        );
     }
 
     fn prune(&self, request: &PruneRequest) -> Pruned {
@@ -113,7 +147,11 @@ impl Fixture {
 }
 
 fn all() -> PruneRequest {
-    PruneRequest { keep_storage: 0, unused_since: None, images: Images::Keep }
+    PruneRequest {
+        keep_storage: 0,
+        unused_since: None,
+        images: Images::Keep,
+    }
 }
 
 #[test]
@@ -121,9 +159,17 @@ fn usage_says_what_may_go() {
     let fixture = Fixture::new();
     let usage = usage(&fixture.store, &fixture.snapshots).unwrap();
     assert_eq!(usage.size_of(ItemKind::Snapshot), 40_000);
-    let held: u64 = usage.items.iter().filter(|item| !item.reclaimable).map(|item| item.size).sum();
+    let held: u64 = usage
+        .items
+        .iter()
+        .filter(|item| !item.reclaimable)
+        .map(|item| item.size)
+        .sum();
     assert_eq!(usage.size() - usage.reclaimable(), held);
-    assert_eq!(usage.items.iter().filter(|item| !item.reclaimable).count(), fixture.image.blob_count());
+    assert_eq!(
+        usage.items.iter().filter(|item| !item.reclaimable).count(),
+        fixture.image.blob_count()
+    );
     let base = usage.items.iter().find(|item| item.id == "base").unwrap();
     assert_eq!(base.last_used, Timestamp(200));
 }
@@ -133,7 +179,11 @@ fn all_that_no_image_holds_can_go() {
     let fixture = Fixture::new();
     fixture.prune(&all());
     let left = usage(&fixture.store, &fixture.snapshots).unwrap();
-    assert!(left.items.iter().all(|item| !item.reclaimable && item.kind == ItemKind::Blob));
+    assert!(
+        left.items
+            .iter()
+            .all(|item| !item.reclaimable && item.kind == ItemKind::Blob)
+    );
     assert_eq!(left.items.len(), fixture.image.blob_count());
     assert!(fixture.store.layout().resolve("app").unwrap().is_some());
 }
@@ -141,7 +191,10 @@ fn all_that_no_image_holds_can_go() {
 #[test]
 fn images_go_when_that_is_asked() {
     let fixture = Fixture::new();
-    let pruned = fixture.prune(&PruneRequest { images: Images::Remove, ..all() });
+    let pruned = fixture.prune(&PruneRequest {
+        images: Images::Remove,
+        ..all()
+    });
     assert_eq!(pruned.size, 0);
     assert!(fixture.store.layout().index().unwrap().manifests.is_empty());
     assert!(fixture.store.layout().blobs().unwrap().is_empty());
@@ -149,24 +202,64 @@ fn images_go_when_that_is_asked() {
 
 #[test]
 fn what_was_not_used_since_a_time_goes() {
-    let request = |time| PruneRequest { unused_since: Some(Timestamp(time)), ..all() };
+    let request = |time| PruneRequest {
+        unused_since: Some(Timestamp(time)),
+        ..all()
+    };
     let fixture = Fixture::new();
     fixture.check(&request(100), &expect![""]);
-    fixture.check(&request(101), &expect![[r#"
-        Blob 1000 bytes 
-    "#]]);
-    fixture.check(&request(300), &expect![[r#""#]]);
+    fixture.check(
+        &request(101),
+        &expect![[r"
+            blob of 1000 bytes
+        "]],
+    );
+    fixture.check(
+        &request(300),
+        &expect![[r"
+        blob of 300 bytes
+        blob of 300 bytes
+        snapshot base
+        snapshot one
+        snapshot two
+        record of RUN two
+        record of RUN one
+    "]],
+    );
 }
 
 #[test]
 fn the_least_recently_used_goes_first_and_no_more_than_needed() {
     let fixture = Fixture::new();
     let size = usage(&fixture.store, &fixture.snapshots).unwrap().size();
-    let keep = |bytes| PruneRequest { keep_storage: bytes, ..all() };
+    let keep = |bytes| PruneRequest {
+        keep_storage: bytes,
+        ..all()
+    };
     fixture.check(&keep(size), &expect![""]);
-    fixture.check(&keep(size - 1), &expect![[r#""#]]);
-    fixture.check(&keep(size - 1001), &expect![[r#""#]]);
-    fixture.check(&keep(size - 12_000), &expect![[r#""#]]);
+    fixture.check(
+        &keep(size - 1),
+        &expect![[r"
+        blob of 1000 bytes
+    "]],
+    );
+    fixture.check(
+        &keep(size - 1001),
+        &expect![[r"
+        blob of 300 bytes
+        snapshot two
+        record of RUN two
+    "]],
+    );
+    fixture.check(
+        &keep(size - 12_000),
+        &expect![[r"
+        blob of 300 bytes
+        snapshot base
+        snapshot one
+        record of RUN one
+    "]],
+    );
 }
 
 #[test]
@@ -187,7 +280,13 @@ fn a_blob_that_an_image_and_a_step_share_stays_for_the_image() {
         created: Timestamp(1),
         description: String::new(),
         content: None,
-        layers: BTreeMap::from([(String::new(), LayerRecord { diff_id: DiffId(layer.digest), descriptor: layer.clone() })]),
+        layers: BTreeMap::from([(
+            String::new(),
+            LayerRecord {
+                diff_id: DiffId(layer.digest),
+                descriptor: layer.clone(),
+            },
+        )]),
         size: 0,
     };
     fixture.store.records().put(&key("shared"), &record).unwrap();

@@ -179,8 +179,11 @@ impl<'a> Extractor<'a> {
         if kind == Some(Kind::Directory) && existing == Some(Kind::Directory) {
             return self.finish(&spot, Kind::Directory, header);
         }
-        // The root is a directory and stays one.
+        // The root is a directory and stays one; the reference's `ADD` passes over an entry that says otherwise.
         if path.as_os_str().is_empty() {
+            if self.escape == Escape::Confine {
+                return Ok(());
+            }
             return Err(ExtractError::Name {
                 name: ".".to_owned(),
                 reason: "the root is a directory",

@@ -35,7 +35,8 @@ pub(crate) enum Escape {
     Confine,
 }
 
-/// Returns the path that a foreign name means: relative, without `.` and `..`; empty for the root itself.
+/// Returns the path that a foreign name means: relative, without `.` and `..`; empty for the root itself,
+/// which some archives name by nothing at all.
 pub(crate) fn clean_name(
     unsafe_name: &[u8],
     escape: Escape,
@@ -48,8 +49,8 @@ pub(crate) fn clean_name(
     if unsafe_name.len() > limits.path_bytes_max {
         return Err(refuse("it is too long"));
     }
-    if unsafe_name.is_empty() || unsafe_name.contains(&0) {
-        return Err(refuse("it is empty or holds a zero byte"));
+    if unsafe_name.contains(&0) {
+        return Err(refuse("it holds a zero byte"));
     }
     let mut path = PathBuf::new();
     for part in unsafe_name.split(|byte| *byte == b'/') {

@@ -20,9 +20,10 @@ impl BlobSource for Layout {
         let digest = descriptor.digest;
         match File::open(self.blob_path(&digest)) {
             Ok(file) => Ok(Box::new(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(BlobError::Missing { digest, place: self.root.display().to_string() })
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BlobError::Missing {
+                digest,
+                place: self.root.display().to_string(),
+            }),
             Err(source) => Err(BlobError::Read { digest, source }),
         }
     }
@@ -45,10 +46,11 @@ impl BlobStore for Layout {
         let digest = descriptor.digest;
         let failed = |source| BlobError::Write { digest, source };
         let mut file = NewFile::create(&self.temporary).map_err(failed)?;
-        file.fill(&mut VerifyingReader::new(content, descriptor)).map_err(|error| match error {
-            FillError::Read(source) => BlobError::Read { digest, source },
-            FillError::Write(source) => BlobError::Write { digest, source },
-        })?;
+        file.fill(&mut VerifyingReader::new(content, descriptor))
+            .map_err(|error| match error {
+                FillError::Read(source) => BlobError::Read { digest, source },
+                FillError::Write(source) => BlobError::Write { digest, source },
+            })?;
         file.publish(&self.blob_path(&digest)).map_err(failed)
     }
 }
@@ -61,7 +63,10 @@ impl Layout {
     pub fn writer(&self) -> Result<BlobWriter, BlobError> {
         let file = NewFile::create(&self.temporary).map_err(|source| failed_to_write(self, source))?;
         let output = DigestWriter::new(BufWriter::with_capacity(BUFFER_BYTES, file));
-        Ok(BlobWriter { output, layout: self.clone() })
+        Ok(BlobWriter {
+            output,
+            layout: self.clone(),
+        })
     }
 
     /// Makes sure that a blob of these bytes is there, and returns its descriptor.
@@ -90,7 +95,11 @@ impl Layout {
         let mut blobs = Vec::new();
         for entry in fs::read_dir(&directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            let Some(digest) = entry.file_name().to_str().and_then(|name| Digest::from_hex(name).ok()) else {
+            let Some(digest) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| Digest::from_hex(name).ok())
+            else {
                 continue;
             };
             match entry.metadata() {
@@ -140,10 +149,13 @@ impl BlobWriter {
     pub fn finish(self, media_type: MediaType) -> Result<Descriptor, BlobError> {
         let (output, digest, size) = self.output.finish();
         let descriptor = Descriptor::new(media_type, digest, size);
-        let file = output.into_inner().map_err(|error| failed_to_write(&self.layout, error.into_error()))?;
+        let file = output
+            .into_inner()
+            .map_err(|error| failed_to_write(&self.layout, error.into_error()))?;
         if !self.layout.contains(&descriptor)? {
             let path: PathBuf = self.layout.blob_path(&digest);
-            file.publish(&path).map_err(|source| BlobError::Write { digest, source })?;
+            file.publish(&path)
+                .map_err(|source| BlobError::Write { digest, source })?;
         }
         Ok(descriptor)
     }

@@ -26,16 +26,24 @@ impl IndexDocument {
             annotations: std::collections::BTreeMap::new(),
         };
         match serde_json::to_value(index) {
-            Ok(Value::Object(fields)) => Self { fields, entries: Vec::new() },
+            Ok(Value::Object(fields)) => Self {
+                fields,
+                entries: Vec::new(),
+            },
             _ => unreachable!("an index is a JSON object"),
         }
     }
 
     pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, LayoutError> {
         if bytes.len() as u64 > INDEX_FILE_BYTES_MAX {
-            return Err(LayoutError::TooLarge { path: path.to_owned() });
+            return Err(LayoutError::TooLarge {
+                path: path.to_owned(),
+            });
         }
-        let malformed = |source| LayoutError::Malformed { path: path.to_owned(), source };
+        let malformed = |source| LayoutError::Malformed {
+            path: path.to_owned(),
+            source,
+        };
         let mut fields: Map<String, Value> = serde_json::from_slice(bytes).map_err(malformed)?;
         let entries = match fields.get_mut("manifests").map(Value::take) {
             None | Some(Value::Null) => Vec::new(),
@@ -73,7 +81,11 @@ impl IndexDocument {
     }
 
     pub(crate) fn resolve(&self, name: &str) -> Option<Descriptor> {
-        let by = |key: &str| self.entries.iter().find(|entry| annotation(entry, key) == Some(name));
+        let by = |key: &str| {
+            self.entries
+                .iter()
+                .find(|entry| annotation(entry, key) == Some(name))
+        };
         by(REFERENCE_NAME).or_else(|| by(IMAGE_NAME)).and_then(descriptor)
     }
 
@@ -88,14 +100,22 @@ impl IndexDocument {
     }
 
     pub(crate) fn add(&mut self, descriptor: &Descriptor) {
-        if !self.entries.iter().any(|entry| digest(entry) == Some(descriptor.digest)) {
+        if !self
+            .entries
+            .iter()
+            .any(|entry| digest(entry) == Some(descriptor.digest))
+        {
             self.push(&unnamed(descriptor));
         }
     }
 
     pub(crate) fn untag(&mut self, name: &str) -> bool {
         let before = self.entries.len();
-        self.entries.retain(|entry| ![REFERENCE_NAME, IMAGE_NAME].iter().any(|key| annotation(entry, key) == Some(name)));
+        self.entries.retain(|entry| {
+            ![REFERENCE_NAME, IMAGE_NAME]
+                .iter()
+                .any(|key| annotation(entry, key) == Some(name))
+        });
         self.entries.len() != before
     }
 
@@ -105,15 +125,19 @@ impl IndexDocument {
 
     /// Adds an entry at the place that its name gives it, so that the order of events does not show.
     fn push(&mut self, descriptor: &Descriptor) {
-        self.entries.push(serde_json::to_value(descriptor).expect("a descriptor is JSON"));
-        self.entries.sort_by(|one, other| annotation(one, REFERENCE_NAME).cmp(&annotation(other, REFERENCE_NAME)));
+        self.entries
+            .push(serde_json::to_value(descriptor).expect("a descriptor is JSON"));
+        self.entries
+            .sort_by(|one, other| annotation(one, REFERENCE_NAME).cmp(&annotation(other, REFERENCE_NAME)));
     }
 }
 
 /// Returns the descriptor without the names that it had elsewhere.
 fn unnamed(descriptor: &Descriptor) -> Descriptor {
     let mut descriptor = descriptor.clone();
-    descriptor.annotations.retain(|key, _| key != REFERENCE_NAME && key != IMAGE_NAME);
+    descriptor
+        .annotations
+        .retain(|key, _| key != REFERENCE_NAME && key != IMAGE_NAME);
     descriptor
 }
 

@@ -49,7 +49,10 @@ impl Layout {
     /// When there is none, or one of a version that is not understood.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, LayoutError> {
         let root = root.into();
-        let layout = Self { temporary: root.clone(), root };
+        let layout = Self {
+            temporary: root.clone(),
+            root,
+        };
         layout.verify_version()?;
         Ok(layout)
     }
@@ -94,8 +97,15 @@ impl Layout {
         let path = self.root.join("oci-layout");
         let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Err(LayoutError::NoLayout { path: self.root.clone() });
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Err(LayoutError::NoLayout {
+                    path: self.root.clone(),
+                });
             }
             Err(source) => return Err(LayoutError::disk("read", &path, source)),
         };
@@ -193,7 +203,8 @@ impl Layout {
             .write(true)
             .open(&lock_path)
             .map_err(|source| LayoutError::disk("open", &lock_path, explained(&lock_path, source)))?;
-        lock.lock().map_err(|source| LayoutError::disk("lock", &lock_path, source))?;
+        lock.lock()
+            .map_err(|source| LayoutError::disk("lock", &lock_path, source))?;
         let mut index = self.read_index()?;
         let before = index.encode();
         let result = change(&mut index);
@@ -217,8 +228,14 @@ pub(crate) fn verify_version(place: &Path, text: &[u8]) -> Result<(), LayoutErro
     let path = place.to_owned();
     match serde_json::from_slice::<LayoutFile>(text) {
         Ok(file) if file.image_layout_version == VERSION => Ok(()),
-        Ok(file) => Err(LayoutError::Version { path, version: file.image_layout_version }),
-        Err(source) => Err(LayoutError::Malformed { path: path.join("oci-layout"), source }),
+        Ok(file) => Err(LayoutError::Version {
+            path,
+            version: file.image_layout_version,
+        }),
+        Err(source) => Err(LayoutError::Malformed {
+            path: path.join("oci-layout"),
+            source,
+        }),
     }
 }
 
@@ -267,7 +284,11 @@ pub enum LayoutError {
 
 impl LayoutError {
     pub(crate) fn disk(action: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Disk { action, path: path.to_owned(), source }
+        Self::Disk {
+            action,
+            path: path.to_owned(),
+            source,
+        }
     }
 }
 

@@ -18,12 +18,18 @@ pub struct LayoutName {
 impl LayoutName {
     /// Returns a name that means nothing but itself.
     pub fn plain(name: impl Into<String>) -> Self {
-        Self { reference_name: name.into(), image: None }
+        Self {
+            reference_name: name.into(),
+            image: None,
+        }
     }
 
     /// Returns the name under which images of several repositories live side by side: the whole reference.
     pub fn full(reference: &Reference) -> Self {
-        Self { reference_name: reference.to_string(), image: Some(reference.clone()) }
+        Self {
+            reference_name: reference.to_string(),
+            image: Some(reference.clone()),
+        }
     }
 
     /// Returns the name that other builders give an exported layout: the tag, and for Docker the whole reference.
@@ -31,15 +37,23 @@ impl LayoutName {
     /// A reference with a digest only has no tag; it is named in full.
     pub fn exported(reference: &Reference) -> Self {
         match reference.tag_or_latest() {
-            Some(tag) => Self { reference_name: tag.to_owned(), image: Some(reference.clone()) },
+            Some(tag) => Self {
+                reference_name: tag.to_owned(),
+                image: Some(reference.clone()),
+            },
             None => Self::full(reference),
         }
     }
 
     /// Returns the annotations that an entry of this name has.
     pub fn annotations(&self) -> Vec<(String, String)> {
-        let image = self.image.iter().map(|image| (IMAGE_NAME.to_owned(), with_tag(image)));
-        image.chain([(REFERENCE_NAME.to_owned(), self.reference_name.clone())]).collect()
+        let image = self
+            .image
+            .iter()
+            .map(|image| (IMAGE_NAME.to_owned(), with_tag(image)));
+        image
+            .chain([(REFERENCE_NAME.to_owned(), self.reference_name.clone())])
+            .collect()
     }
 }
 

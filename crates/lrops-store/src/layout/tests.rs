@@ -32,7 +32,10 @@ fn files_in(path: &Path) -> usize {
 
 #[test]
 fn a_new_layout_is_what_the_spec_says() {
-    let Fixture { layout, directory: _directory } = fixture();
+    let Fixture {
+        layout,
+        directory: _directory,
+    } = fixture();
     let text = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
     assert_eq!(index_text(&layout), text);
     let version = fs::read_to_string(layout.root().join("oci-layout")).unwrap();
@@ -45,12 +48,19 @@ fn what_is_no_layout_is_not_opened() {
     let directory = tempfile::tempdir().unwrap();
     let check = |expected: &str| {
         assert_eq!(
-            Layout::open(directory.path()).unwrap_err().to_string().replace(&directory.path().display().to_string(), "DIR"),
+            Layout::open(directory.path())
+                .unwrap_err()
+                .to_string()
+                .replace(&directory.path().display().to_string(), "DIR"),
             expected
         );
     };
     check("DIR is no OCI image layout: it has no oci-layout file");
-    fs::write(directory.path().join("oci-layout"), r#"{"imageLayoutVersion":"2.0.0"}"#).unwrap();
+    fs::write(
+        directory.path().join("oci-layout"),
+        r#"{"imageLayoutVersion":"2.0.0"}"#,
+    )
+    .unwrap();
     check("DIR is an OCI image layout of version \"2.0.0\"; only 1.0.0 is understood");
     fs::write(directory.path().join("oci-layout"), "nonsense").unwrap();
     check("DIR/oci-layout is malformed");
@@ -58,10 +68,16 @@ fn what_is_no_layout_is_not_opened() {
 
 #[test]
 fn a_blob_is_there_whole_or_not_at_all() {
-    let Fixture { layout, directory: _directory } = fixture();
+    let Fixture {
+        layout,
+        directory: _directory,
+    } = fixture();
     let descriptor = image("hello");
     for wrong in [&b"hellO"[..], b"hell", b"hello!"] {
-        assert!(matches!(layout.put(&descriptor, &mut &wrong[..]), Err(BlobError::Read { .. })));
+        assert!(matches!(
+            layout.put(&descriptor, &mut &wrong[..]),
+            Err(BlobError::Read { .. })
+        ));
     }
     assert!(matches!(layout.open(&descriptor), Err(BlobError::Missing { .. })));
     layout.put(&descriptor, &mut &b"hello"[..]).unwrap();
@@ -72,7 +88,10 @@ fn a_blob_is_there_whole_or_not_at_all() {
 
 #[test]
 fn a_blob_that_was_cut_short_is_written_again() {
-    let Fixture { layout, directory: _directory } = fixture();
+    let Fixture {
+        layout,
+        directory: _directory,
+    } = fixture();
     let descriptor = layout.put_bytes(MediaType::OCI_CONFIG, b"hello").unwrap();
     fs::write(layout.blob_path(&descriptor.digest), "hel").unwrap();
     assert!(!layout.contains(&descriptor).unwrap());
@@ -82,7 +101,10 @@ fn a_blob_that_was_cut_short_is_written_again() {
 
 #[test]
 fn many_writers_of_one_blob_do_not_hinder_each_other() {
-    let Fixture { layout, directory: _directory } = fixture();
+    let Fixture {
+        layout,
+        directory: _directory,
+    } = fixture();
     let bytes = vec![7; 300_000];
     let descriptor = Descriptor::of(MediaType::OCI_LAYER, &bytes);
     std::thread::scope(|scope| {
@@ -90,7 +112,9 @@ fn many_writers_of_one_blob_do_not_hinder_each_other() {
             scope.spawn(|| layout.put(&descriptor, &mut &bytes[..]).unwrap());
             scope.spawn(|| {
                 let mut writer = layout.writer().unwrap();
-                bytes.chunks(1000).for_each(|chunk| writer.write_all(chunk).unwrap());
+                bytes
+                    .chunks(1000)
+                    .for_each(|chunk| writer.write_all(chunk).unwrap());
                 assert_eq!(writer.finish(MediaType::OCI_LAYER).unwrap(), descriptor);
             });
         }
@@ -101,7 +125,10 @@ fn many_writers_of_one_blob_do_not_hinder_each_other() {
 
 #[test]
 fn a_writer_that_is_dropped_leaves_nothing() {
-    let Fixture { layout, directory: _directory } = fixture();
+    let Fixture {
+        layout,
+        directory: _directory,
+    } = fixture();
     let mut writer = layout.writer().unwrap();
     writer.write_all(&vec![1; 1_000_000]).unwrap();
     drop(writer);
@@ -110,12 +137,18 @@ fn a_writer_that_is_dropped_leaves_nothing() {
 
 #[test]
 fn names_are_given_moved_and_taken() {
-    let Fixture { layout, directory: _directory } = fixture();
+    let Fixture {
+        layout,
+        directory: _directory,
+    } = fixture();
     layout.tag("v1", &image("one")).unwrap();
     layout.tag("v2", &image("one")).unwrap();
     layout.tag("v1", &image("two")).unwrap();
     let digest = |name| layout.resolve(name).unwrap().map(|found| found.digest);
-    assert_eq!((digest("v1"), digest("v2")), (Some(image("two").digest), Some(image("one").digest)));
+    assert_eq!(
+        (digest("v1"), digest("v2")),
+        (Some(image("two").digest), Some(image("one").digest))
+    );
     assert!(layout.untag("v1").unwrap());
     assert!(!layout.untag("v1").unwrap());
     assert_eq!((digest("v1"), layout.tags().unwrap().len()), (None, 1));
@@ -123,29 +156,59 @@ fn names_are_given_moved_and_taken() {
 
 #[test]
 fn a_reference_is_found_by_what_skopeo_and_what_docker_look_for() {
-    let Fixture { layout, directory: _directory } = fixture();
+    let Fixture {
+        layout,
+        directory: _directory,
+    } = fixture();
     let reference: Reference = "registry.example.com/team/app:1.0".parse().unwrap();
-    layout.tag(LayoutName::exported(&reference), &image("one")).unwrap();
+    layout
+        .tag(LayoutName::exported(&reference), &image("one"))
+        .unwrap();
     let found = layout.resolve("1.0").unwrap().unwrap();
     let expected = BTreeMap::from([
         ("io.containerd.image.name".to_owned(), reference.to_string()),
         ("org.opencontainers.image.ref.name".to_owned(), "1.0".to_owned()),
     ]);
     assert_eq!(found.annotations, expected);
-    assert_eq!(layout.resolve(&reference.to_string()).unwrap().unwrap().digest, image("one").digest);
+    assert_eq!(
+        layout.resolve(&reference.to_string()).unwrap().unwrap().digest,
+        image("one").digest
+    );
     let untagged: Reference = "app".parse().unwrap();
     layout.tag(&untagged, &image("two")).unwrap();
-    assert_eq!(layout.resolve("docker.io/library/app:latest").unwrap().unwrap().digest, image("two").digest);
+    assert_eq!(
+        layout
+            .resolve("docker.io/library/app:latest")
+            .unwrap()
+            .unwrap()
+            .digest,
+        image("two").digest
+    );
 }
 
 #[test]
 fn an_image_without_a_name_is_listed_once_and_may_get_one() {
-    let Fixture { layout, directory: _directory } = fixture();
+    let Fixture {
+        layout,
+        directory: _directory,
+    } = fixture();
     layout.add(&image("one")).unwrap();
     layout.add(&image("one")).unwrap();
-    assert_eq!((layout.index().unwrap().manifests.len(), layout.tags().unwrap().len()), (1, 0));
+    assert_eq!(
+        (
+            layout.index().unwrap().manifests.len(),
+            layout.tags().unwrap().len()
+        ),
+        (1, 0)
+    );
     layout.tag("v1", &image("one")).unwrap();
-    assert_eq!((layout.index().unwrap().manifests.len(), layout.tags().unwrap().len()), (1, 1));
+    assert_eq!(
+        (
+            layout.index().unwrap().manifests.len(),
+            layout.tags().unwrap().len()
+        ),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -163,7 +226,10 @@ fn the_order_of_events_does_not_show_in_the_index() {
 
 #[test]
 fn what_others_wrote_into_the_index_stays() {
-    let Fixture { layout, directory: _directory } = fixture();
+    let Fixture {
+        layout,
+        directory: _directory,
+    } = fixture();
     let foreign = r#"{"schemaVersion":2,"x":{"z":1,"a":2},"manifests":[{"digest":"sha512:00","size":1,"urls":["u"],"more":1},{"mediaType":"m","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":0,"artifactType":"t","annotations":{"org.opencontainers.image.ref.name":"theirs"}}]}"#;
     fs::write(layout.root().join("index.json"), foreign).unwrap();
     layout.tag("ours", &image("one")).unwrap();
@@ -174,13 +240,18 @@ fn what_others_wrote_into_the_index_stays() {
 
 #[test]
 fn many_writers_of_names_lose_none() {
-    let Fixture { layout, directory: _directory } = fixture();
+    let Fixture {
+        layout,
+        directory: _directory,
+    } = fixture();
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let layout = &layout;
             scope.spawn(move || {
                 for number in 0..5 {
-                    layout.tag(format!("t{thread}-{number}").as_str(), &image("one")).unwrap();
+                    layout
+                        .tag(format!("t{thread}-{number}").as_str(), &image("one"))
+                        .unwrap();
                 }
             });
         }
@@ -193,7 +264,10 @@ fn an_index_that_is_none_is_refused_and_kept() {
     let Fixture { layout, directory } = fixture();
     for text in ["[]", "{", r#"{"manifests":{}}"#] {
         fs::write(layout.root().join("index.json"), text).unwrap();
-        assert!(matches!(layout.tag("a", &image("one")), Err(LayoutError::Malformed { .. })), "{text}");
+        assert!(
+            matches!(layout.tag("a", &image("one")), Err(LayoutError::Malformed { .. })),
+            "{text}"
+        );
         assert_eq!(index_text(&layout), text);
     }
     drop(directory);

@@ -32,10 +32,7 @@ impl Damage {
                 "DocumentTooLarge",
                 format!("is {size} bytes long; documents of more than 4 MiB are refused"),
             ),
-            Self::TooShort { found } => (
-                "BlobSizeMismatch",
-                format!("ends after {found} of {size} bytes"),
-            ),
+            Self::TooShort { found } => ("BlobSizeMismatch", format!("ends after {found} of {size} bytes")),
             Self::TooLong => (
                 "BlobSizeMismatch",
                 format!("is longer than the {size} bytes that are promised"),

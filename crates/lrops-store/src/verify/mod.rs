@@ -60,10 +60,10 @@ pub fn verify_image(
     expectations: &Expectations,
     cancel: &CancelToken,
 ) -> Result<Report, VerifyError> {
-    let documents = documents::read(source, root, cancel)?;
-    let mut findings = documents.findings;
+    let mut documents = documents::read(source, root, cancel)?;
+    let mut findings = std::mem::take(&mut documents.findings);
     if documents.complete {
-        promises::check(&documents.images, expectations, &mut findings);
+        promises::check(&documents, expectations, &mut findings);
     }
     for image in &documents.images {
         image::check(image, &mut findings);

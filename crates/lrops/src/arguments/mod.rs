@@ -1,0 +1,217 @@
+//! What was typed. Nothing is judged here: values are texts, and defaults are absent; [`crate::request`] finds out
+//! what is meant.
+
+mod build;
+mod judgement;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use build::{BuildArguments, EngineName, HostCa, ProgressMode};
+pub(crate) use judgement::{Judgement, judge};
+
+/// One Dockerfile, one proved multi-platform image.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lrops",
+    version,
+    about,
+    arg_required_else_help = true,
+    propagate_version = true
+)]
+pub(crate) struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build an image from a Dockerfile
+    #[command(alias = "b")]
+    Build(Box<BuildArguments>),
+    /// Show what a build would do, and do nothing
+    Plan(Box<PlanArguments>),
+    /// Prove that an image is complete and that its programs are its platforms'
+    Verify(VerifyArguments),
+    /// Look at the images in the store
+    #[command(subcommand)]
+    Image(ImageCommand),
+    /// Look at the store's size, and free it
+    #[command(subcommand)]
+    Cache(CacheCommand),
+    /// Assemble base images from distribution packages
+    #[command(subcommand)]
+    Base(BaseCommand),
+}
+
+/// Where things are.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct PlaceArguments {
+    /// The store's directory [default: `$LROPS_ROOT`, else lrops in the XDG cache directory]
+    #[arg(
+        long = "store",
+        visible_alias = "root",
+        value_name = "DIR",
+        help_heading = "Places"
+    )]
+    pub(crate) store: Option<PathBuf>,
+    /// The configuration file [default: the nearest lrops.toml, from the context upward]
+    #[arg(long, value_name = "FILE", help_heading = "Places")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// How a table or a list is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// `lrops plan`.
+#[derive(Args, Debug)]
+pub(crate) struct PlanArguments {
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) build: BuildArguments,
+}
+
+/// `lrops verify`.
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArguments {
+    /// An image in the store, the directory of an OCI layout, or an OCI archive
+    pub(crate) image: String,
+    /// Platforms that the image must have, and may have alone
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    pub(crate) platform: Vec<String>,
+    /// Files that may be of any platform: patterns such as /usr/lib/firmware/**
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) allow: Vec<String>,
+    /// Text for people, or JSON
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) places: PlaceArguments,
+}
+
+/// `lrops image`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// List the images in the store
+    #[command(visible_alias = "list")]
+    Ls {
+        /// Text for people, or JSON
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        #[command(flatten)]
+        places: PlaceArguments,
+    },
+    /// Show an image: one row a platform
+    Inspect {
+        /// An image in the store, the directory of an OCI layout, or an OCI archive
+        image: String,
+        /// Text for people, or JSON
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        #[command(flatten)]
+        places: PlaceArguments,
+    },
+    /// Write an image as `lrops build --output` would
+    Export {
+        /// An image in the store
+        image: String,
+        /// Where to, as for `lrops build`: type=oci,dest=PATH[,tar=false], type=local,dest=DIR, type=tar,dest=FILE
+        #[arg(long, short, value_name = "OUTPUT", required = true)]
+        output: Vec<String>,
+        #[command(flatten)]
+        places: PlaceArguments,
+    },
+    /// Remove names of images; `lrops cache prune` then frees what nothing needs
+    #[command(visible_alias = "remove")]
+    Rm {
+        /// Images in the store
+        #[arg(required = true)]
+        images: Vec<String>,
+        #[command(flatten)]
+        places: PlaceArguments,
+    },
+}
+
+/// `lrops cache`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Show what the store holds, and how much of it
+    Du {
+        /// Text for people, or JSON
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        #[command(flatten)]
+        places: PlaceArguments,
+    },
+    /// Remove what no image needs, the longest unused first
+    Prune {
+        /// Let images go as well, when it is their turn
+        #[arg(long, short)]
+        all: bool,
+        /// How much may stay, such as 10g
+        #[arg(long, visible_alias = "max-used-space", value_name = "SIZE")]
+        keep_storage: Option<String>,
+        /// until=24h: only what was not used for so long
+        #[arg(long, value_name = "FILTER")]
+        filter: Vec<String>,
+        /// Ask nothing: lrops never does
+        #[arg(long, short, hide = true)]
+        force: bool,
+        #[command(flatten)]
+        places: PlaceArguments,
+    },
+}
+
+/// `lrops base`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BaseCommand {
+    /// Assemble bases of the configuration
+    Build {
+        #[command(flatten)]
+        selection: BaseSelection,
+        /// Look the packages up anew
+        #[arg(long)]
+        pull: bool,
+    },
+    /// List the bases of the configuration
+    #[command(visible_alias = "list")]
+    Ls {
+        /// Text for people, or JSON
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        #[command(flatten)]
+        selection: BaseSelection,
+    },
+    /// Write lrops.lock: the versions and digests of all packages
+    Lock {
+        #[command(flatten)]
+        selection: BaseSelection,
+    },
+}
+
+/// Which bases, for which platforms.
+#[derive(Args, Debug)]
+pub(crate) struct BaseSelection {
+    /// Names from the configuration's [bases] [default: all]
+    pub(crate) names: Vec<String>,
+    /// For these platforms [default: the configuration's]
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    pub(crate) platform: Vec<String>,
+    /// auto, plain, tty, quiet, none or rawjson
+    #[arg(long, value_enum)]
+    pub(crate) progress: Option<ProgressMode>,
+    #[command(flatten)]
+    pub(crate) places: PlaceArguments,
+}

@@ -1,0 +1,325 @@
+//! `lrops plan`: what a build would do, grouped by how often it would be done.
+
+use std::fmt::Write;
+
+use lrops_engine::plan::{Plan, is_shown};
+use lrops_model::finding::Finding;
+use lrops_model::graph::{Op, StepId};
+use lrops_model::platform::Platform;
+use lrops_model::request::BuildRequest;
+use serde::Serialize;
+
+use super::build::open;
+use super::{print, print_json, say};
+use crate::amounts;
+use crate::arguments::{Format, PlanArguments, ProgressMode};
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::progress::{Progress, instruction_line};
+use crate::report::{self, Source};
+use crate::request::{Intent, resolve};
+use crate::style::{DIM, GOOD, HEAD, WARN, painted};
+
+/// Shows the plan of a build.
+///
+/// # Errors
+/// When it cannot be planned.
+pub(super) fn run(arguments: &PlanArguments, environment: &Environment) -> Result<(), Failure> {
+    let intent = resolve(&arguments.build, environment)?;
+    for notice in &intent.notices {
+        say(&report::notice(notice));
+    }
+    plan(&intent, arguments.format, environment)
+}
+
+/// Shows the plan of a request.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn plan(intent: &Intent, format: Format, environment: &Environment) -> Result<(), Failure> {
+    let session = open(intent, environment)?;
+    // What is being looked up is worth seeing where someone watches; in a log it would hide the plan.
+    let mode = if intent.progress == ProgressMode::Plain {
+        ProgressMode::Quiet
+    } else {
+        intent.progress
+    };
+    let progress = Progress::begin(mode, intent.request.platforms.len());
+    let on_event = |event| progress.event(&event);
+    let planned = session.with_engine(&intent.request, &on_event, |engine| {
+        engine.plan(&intent.request, &on_event)
+    });
+    progress.finish();
+    let plan = planned??;
+    let outline = Outline::new(&plan, &intent.request);
+    match format {
+        Format::Json => print_json(&outline),
+        Format::Text => {
+            let dockerfile = &intent.request.dockerfile;
+            if !plan.findings.is_empty() {
+                let source = Source {
+                    name: &dockerfile.name,
+                    text: &dockerfile.text,
+                };
+                say(&format!("{}\n", report::findings(&plan.findings, source)));
+            }
+            print(&outline.to_string())
+        }
+    }
+}
+
+/// A plan as it is shown.
+#[derive(Debug, Serialize)]
+struct Outline {
+    dockerfile: String,
+    platforms: Vec<Platform>,
+    build_platform: Platform,
+    steps: Vec<Row>,
+    findings: Vec<Finding>,
+}
+
+/// One step.
+#[derive(Debug, Serialize)]
+struct Row {
+    id: StepId,
+    op: &'static str,
+    stage: String,
+    position: u32,
+    total: u32,
+    instruction: String,
+    file: String,
+    line: Option<u32>,
+    platforms: Vec<Platform>,
+    /// Whether one run serves more than one platform.
+    once: bool,
+    emulated: bool,
+}
+
+impl Outline {
+    fn new(plan: &Plan, request: &BuildRequest) -> Self {
+        let shown = plan
+            .graph
+            .order
+            .iter()
+            .filter(|id| is_shown(&plan.graph.step(**id).op));
+        let steps = shown.map(|id| {
+            let step = plan.graph.step(*id);
+            let label = step.label.clone();
+            Row {
+                id: *id,
+                op: op_name(&step.op),
+                stage: label.stage,
+                position: label.position,
+                total: label.total,
+                instruction: label.instruction,
+                file: label.file,
+                line: label.place.map(|place| place.line),
+                once: label.platforms.len() > 1,
+                platforms: label.platforms,
+                emulated: plan.is_emulated(request, *id),
+            }
+        });
+        Self {
+            dockerfile: request.dockerfile.name.clone(),
+            platforms: request.platforms.clone(),
+            build_platform: request.build_platform.clone(),
+            steps: steps.collect(),
+            findings: plan.findings.clone(),
+        }
+    }
+
+    /// The steps by the platforms that they serve: the widest groups first, then in the order of the platforms.
+    fn groups(&self) -> Vec<(Vec<Platform>, Vec<&Row>)> {
+        let mut groups: Vec<(Vec<Platform>, Vec<&Row>)> = Vec::new();
+        for row in &self.steps {
+            match groups
+                .iter_mut()
+                .find(|(platforms, _)| *platforms == row.platforms)
+            {
+                Some((_, rows)) => rows.push(row),
+                None => groups.push((row.platforms.clone(), vec![row])),
+            }
+        }
+        let place = |platforms: &[Platform]| {
+            platforms
+                .first()
+                .and_then(|first| self.platforms.iter().position(|platform| platform == first))
+        };
+        groups.sort_by_key(|(platforms, _)| (std::cmp::Reverse(platforms.len()), place(platforms)));
+        groups
+    }
+
+    fn title(&self, platforms: &[Platform]) -> String {
+        let names: Vec<String> = platforms.iter().map(Platform::to_string).collect();
+        let names = names.join(", ");
+        match platforms.len() {
+            _ if self.platforms.len() < 2 => format!("For {names}"),
+            1 => format!("For {names} alone"),
+            number if number == self.platforms.len() => format!("Once, for all {number} platforms"),
+            _ => format!("Once, for {names}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Outline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let platforms: Vec<String> = self.platforms.iter().map(Platform::to_string).collect();
+        writeln!(
+            f,
+            "{} for {}, built on {}",
+            self.dockerfile,
+            platforms.join(", "),
+            self.build_platform
+        )?;
+        for (platforms, rows) in self.groups() {
+            writeln!(f, "\n{}", painted(HEAD, &self.title(&platforms)))?;
+            let width = rows
+                .iter()
+                .map(|row| place_of(row).chars().count())
+                .max()
+                .unwrap_or(0);
+            for row in rows {
+                let place = format!("{:<width$}", place_of(row));
+                let mut line = format!(
+                    "  {}  {}",
+                    painted(DIM, &place),
+                    instruction_line(&row.instruction)
+                );
+                if row.emulated {
+                    let _ = write!(line, "  {}", painted(WARN, "emulated"));
+                }
+                writeln!(f, "{line}")?;
+            }
+        }
+        let once = self.steps.iter().filter(|row| row.once).count();
+        let emulated = self.steps.iter().filter(|row| row.emulated).count();
+        write!(f, "\n{}", amounts::count(self.steps.len(), "step"))?;
+        if self.platforms.len() > 1 {
+            write!(
+                f,
+                ": {once} once for several platforms, {} for one platform each",
+                self.steps.len() - once
+            )?;
+        }
+        match emulated {
+            0 => writeln!(f, "; {}", painted(GOOD, "nothing is emulated")),
+            number => {
+                let steps = amounts::count(number, "step");
+                writeln!(
+                    f,
+                    "; {}",
+                    painted(WARN, &format!("{steps} would run under emulation"))
+                )
+            }
+        }
+    }
+}
+
+fn place_of(row: &Row) -> String {
+    if row.stage.is_empty() {
+        return format!("[{}/{}]", row.position, row.total);
+    }
+    format!("[{} {}/{}]", row.stage, row.position, row.total)
+}
+
+fn op_name(op: &Op) -> &'static str {
+    let version = op.version();
+    version.split('.').next().unwrap_or(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use lrops_model::digest::Digest;
+
+    use super::*;
+
+    fn row(stage: &str, position: u32, instruction: &str, platforms: &[&str]) -> Row {
+        let platforms: Vec<Platform> = platforms
+            .iter()
+            .map(|platform| platform.parse().unwrap())
+            .collect();
+        Row {
+            id: StepId(Digest::of(instruction)),
+            op: "run",
+            stage: stage.to_owned(),
+            position,
+            total: 2,
+            instruction: instruction.to_owned(),
+            file: "Dockerfile".to_owned(),
+            line: Some(position),
+            once: platforms.len() > 1,
+            platforms,
+            emulated: instruction.contains("apt-get"),
+        }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "expect! gives a value")]
+    fn check(platforms: &[&str], steps: Vec<Row>, expected: Expect) {
+        let outline = Outline {
+            dockerfile: "Dockerfile".to_owned(),
+            platforms: platforms
+                .iter()
+                .map(|platform| platform.parse().unwrap())
+                .collect(),
+            build_platform: "linux/amd64".parse().unwrap(),
+            steps,
+            findings: vec![],
+        };
+        expected.assert_eq(&anstream::adapter::strip_str(&outline.to_string()).to_string());
+    }
+
+    #[test]
+    fn steps_are_grouped_by_the_platforms_that_they_serve() {
+        let (amd64, arm64, arm) = ("linux/amd64", "linux/arm64", "linux/arm/v7");
+        let steps = vec![
+            row("server", 1, "RUN GOARCH=amd64 go build", &[amd64]),
+            row("ui", 1, "FROM node", &[amd64, arm64, arm]),
+            row("server", 2, "RUN GOARCH=arm64 go build", &[arm64]),
+            row("ui", 2, "RUN npm ci", &[amd64, arm64, arm]),
+            row("arm", 1, "RUN both", &[arm64, arm]),
+            row("", 2, "RUN apt-get update", &[arm]),
+        ];
+        check(
+            &[amd64, arm64, arm],
+            steps,
+            expect![[r"
+            Dockerfile for linux/amd64, linux/arm64, linux/arm/v7, built on linux/amd64
+
+            Once, for all 3 platforms
+              [ui 1/2]  FROM node
+              [ui 2/2]  RUN npm ci
+
+            Once, for linux/arm64, linux/arm/v7
+              [arm 1/2]  RUN both
+
+            For linux/amd64 alone
+              [server 1/2]  RUN GOARCH=amd64 go build
+
+            For linux/arm64 alone
+              [server 2/2]  RUN GOARCH=arm64 go build
+
+            For linux/arm/v7 alone
+              [2/2]  RUN apt-get update  emulated
+
+            6 steps: 3 once for several platforms, 3 for one platform each; 1 step would run under emulation
+        "]],
+        );
+    }
+
+    #[test]
+    fn one_platform_has_one_group() {
+        check(
+            &["linux/amd64"],
+            vec![row("0", 1, "RUN true", &["linux/amd64"])],
+            expect![[r"
+                Dockerfile for linux/amd64, built on linux/amd64
+
+                For linux/amd64
+                  [0 1/2]  RUN true
+
+                1 step; nothing is emulated
+            "]],
+        );
+    }
+}

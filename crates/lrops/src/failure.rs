@@ -1,0 +1,261 @@
+//! Errors at the edge: what they mean for the exit code, and what a person can do next. [`crate::report`] shows them.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use lrops_model::blob::BlobError;
+use lrops_model::engine::{BuildError, StepFailure};
+
+use crate::configuration::ConfigurationError;
+
+/// The cause of another error.
+pub(crate) type Cause = Box<dyn Error + Send + Sync>;
+
+/// Why a command did not do what it was asked to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// What was typed makes no sense.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        advice: Option<String>,
+    },
+    /// What was asked for is not there yet.
+    #[error("{what} is not supported yet")]
+    NotYet {
+        /// What was asked for.
+        what: String,
+        /// What to do instead.
+        advice: String,
+    },
+    /// The configuration file is wrong.
+    #[error(transparent)]
+    Configuration(Box<ConfigurationError>),
+    /// The build failed.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A check found errors, which were shown.
+    #[error("the check found {errors}")]
+    Check {
+        /// How many, in words.
+        errors: String,
+    },
+    /// An image is not what it promises, which was shown.
+    #[error("the image failed to verify: {problems}")]
+    Verify {
+        /// How many, in words.
+        problems: String,
+    },
+    /// The machine does not allow it.
+    #[error("{message}")]
+    Machine {
+        /// What was being done.
+        message: String,
+        /// The cause.
+        source: Cause,
+    },
+    /// Anything else that stopped the work.
+    #[error("{message}")]
+    Work {
+        /// What was being done.
+        message: String,
+        /// The cause, if there is a further one.
+        source: Option<Cause>,
+        /// What to do.
+        advice: Option<String>,
+    },
+    /// Someone asked to stop.
+    #[error("interrupted")]
+    Cancelled,
+}
+
+impl Failure {
+    /// Returns a mistake on the command line.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage {
+            message: message.into(),
+            advice: None,
+        }
+    }
+
+    /// Returns a mistake on the command line, with advice.
+    pub(crate) fn usage_advised(message: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::Usage {
+            message: message.into(),
+            advice: Some(advice.into()),
+        }
+    }
+
+    /// Returns that something is not there yet.
+    pub(crate) fn not_yet(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::NotYet {
+            what: what.into(),
+            advice: advice.into(),
+        }
+    }
+
+    /// Returns that the machine does not allow something.
+    pub(crate) fn machine(message: impl Into<String>, source: impl Into<Cause>) -> Self {
+        Self::Machine {
+            message: message.into(),
+            source: source.into(),
+        }
+    }
+
+    /// Returns that something failed, with its cause.
+    pub(crate) fn work(message: impl Into<String>, source: impl Into<Cause>) -> Self {
+        Self::Work {
+            message: message.into(),
+            source: Some(source.into()),
+            advice: None,
+        }
+    }
+
+    /// Returns that something failed for a reason that the message says.
+    pub(crate) fn because(message: impl Into<String>) -> Self {
+        Self::Work {
+            message: message.into(),
+            source: None,
+            advice: None,
+        }
+    }
+
+    /// Returns that a file could not be written.
+    pub(crate) fn write(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::work(format!("failed to write {}", path.into().display()), source)
+    }
+
+    /// Returns the exit code, as the README documents it.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage { .. } | Self::NotYet { .. } | Self::Configuration(_) => 2,
+            Self::Check { .. } => 3,
+            Self::Verify { .. } => 4,
+            Self::Machine { .. } => 7,
+            Self::Cancelled => 130,
+            Self::Work { .. } => 1,
+            Self::Build(error) => build_exit_code(error),
+        }
+    }
+}
+
+fn build_exit_code(error: &BuildError) -> u8 {
+    match error {
+        BuildError::Request { .. } => 2,
+        BuildError::Environment { .. } => 7,
+        BuildError::Cancelled(_) | BuildError::Blob(BlobError::Cancelled(_)) => 130,
+        BuildError::Step(step) => match &step.cause {
+            StepFailure::Internal { source, .. } if is_cancelled(source.as_ref()) => 130,
+            _ => 1,
+        },
+        BuildError::Other { source, .. } if is_cancelled(source.as_ref()) => 130,
+        BuildError::Dockerfile { .. } | BuildError::Blob(_) | BuildError::Other { .. } => 1,
+    }
+}
+
+/// Returns whether the end of a chain of causes is that someone asked to stop.
+fn is_cancelled(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<lrops_model::cancel::Cancelled>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+impl From<ConfigurationError> for Failure {
+    fn from(error: ConfigurationError) -> Self {
+        Self::Configuration(Box::new(error))
+    }
+}
+
+impl From<lrops_model::cancel::Cancelled> for Failure {
+    fn from(_: lrops_model::cancel::Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lrops_model::cancel::Cancelled;
+    use lrops_model::engine::StepError;
+    use lrops_model::graph::StepLabel;
+
+    use super::*;
+
+    fn step(cause: StepFailure) -> Failure {
+        let label = StepLabel::default();
+        Failure::Build(BuildError::Step(Box::new(StepError {
+            label,
+            dockerfile: None,
+            cause,
+            output_tail: vec![],
+            log: None,
+        })))
+    }
+
+    #[test]
+    fn every_kind_of_failure_has_its_exit_code() {
+        let codes = [
+            (
+                step(StepFailure::Exit {
+                    command: "false".into(),
+                    code: 77,
+                }),
+                1,
+            ),
+            (
+                step(StepFailure::Internal {
+                    message: "reading".into(),
+                    source: Box::new(Cancelled),
+                }),
+                130,
+            ),
+            (
+                Failure::Build(BuildError::Dockerfile {
+                    name: String::new(),
+                    text: String::new(),
+                    findings: vec![],
+                }),
+                1,
+            ),
+            (
+                Failure::Build(BuildError::Request {
+                    message: String::new(),
+                }),
+                2,
+            ),
+            (Failure::usage("x"), 2),
+            (Failure::not_yet("x", "y"), 2),
+            (
+                Failure::Check {
+                    errors: String::new(),
+                },
+                3,
+            ),
+            (
+                Failure::Verify {
+                    problems: String::new(),
+                },
+                4,
+            ),
+            (Failure::machine("x", "y"), 7),
+            (
+                Failure::Build(BuildError::Environment {
+                    message: String::new(),
+                    source: "x".into(),
+                }),
+                7,
+            ),
+            (Failure::Build(Cancelled.into()), 130),
+            (Failure::Cancelled, 130),
+        ];
+        for (failure, code) in codes {
+            assert_eq!(failure.exit_code(), code, "{failure:?}");
+        }
+    }
+}

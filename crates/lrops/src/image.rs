@@ -1,0 +1,244 @@
+//! An image, wherever it is: in the store, in a layout, in an archive.
+
+use std::path::Path;
+
+use lrops_model::blob::{BlobSource, DOCUMENT_SIZE_BYTES_MAX, read_document};
+use lrops_model::cancel::CancelToken;
+use lrops_model::digest::Digest;
+use lrops_model::oci::{Descriptor, ImageConfig, Index, Manifest, MediaType};
+use lrops_model::platform::Platform;
+use lrops_model::reference::Reference;
+use lrops_model::request::LayoutSelector;
+use lrops_store::archive::Archive;
+use lrops_store::layout::Layout;
+use lrops_store::store::Store;
+use lrops_store::transfer::walk_image;
+use serde::Serialize;
+
+use crate::configuration::ContextPlace;
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::session::open_store;
+
+/// An image and the place that its blobs are in.
+pub(crate) struct PlacedImage {
+    /// What it was asked by.
+    pub(crate) name: String,
+    /// The place.
+    pub(crate) source: Box<dyn BlobSource>,
+    /// Its index or manifest.
+    pub(crate) root: Descriptor,
+}
+
+impl PlacedImage {
+    /// Finds an image: the directory of a layout, an archive, or a name in the store.
+    ///
+    /// # Errors
+    /// When there is none, or several where one is meant.
+    pub(crate) fn find(text: &str, store: &Path, environment: &Environment) -> Result<Self, Failure> {
+        if text.starts_with("oci-layout://") {
+            let place: ContextPlace = text.parse().map_err(Failure::usage)?;
+            if let ContextPlace::Layout(path, selector) = place {
+                return Self::in_layout(text, &environment.absolute(&path), &selector);
+            }
+        }
+        let path = environment.absolute(Path::new(text));
+        if path.join("oci-layout").is_file() {
+            return Self::in_layout(text, &path, &LayoutSelector::Only);
+        }
+        if path.is_file() {
+            let archive = Archive::open(&path).map_err(|source| unreadable(text, source))?;
+            let root = only_image(text, &archive.index())?;
+            return Ok(Self {
+                name: text.to_owned(),
+                source: Box::new(archive),
+                root,
+            });
+        }
+        if path.is_dir() {
+            return Err(Failure::usage(format!(
+                "{text} is a directory, but no OCI layout"
+            )));
+        }
+        let store = open_store(store)?;
+        let (name, root) = in_store(text, &store)?;
+        Ok(Self {
+            name,
+            source: Box::new(store.layout().clone()),
+            root,
+        })
+    }
+
+    fn in_layout(text: &str, path: &Path, selector: &LayoutSelector) -> Result<Self, Failure> {
+        let layout = Layout::open(path).map_err(|source| unreadable(text, source))?;
+        let index = layout.index().map_err(|source| unreadable(text, source))?;
+        let missing = || Failure::because(format!("there is no such image in {}", path.display()));
+        let root = match selector {
+            LayoutSelector::Only => only_image(text, &index)?,
+            LayoutSelector::Tag(tag) => layout
+                .resolve(tag)
+                .map_err(|source| unreadable(text, source))?
+                .ok_or_else(missing)?,
+            LayoutSelector::Digest(digest) => {
+                let mut manifests = index.manifests.into_iter();
+                manifests
+                    .find(|descriptor| descriptor.digest == *digest)
+                    .ok_or_else(missing)?
+            }
+        };
+        Ok(Self {
+            name: text.to_owned(),
+            source: Box::new(layout),
+            root,
+        })
+    }
+
+    /// Returns one row a platform.
+    ///
+    /// # Errors
+    /// When a document of the image is missing or wrong.
+    pub(crate) fn rows(&self, cancel: &CancelToken) -> Result<Vec<Row>, Failure> {
+        rows(self.source.as_ref(), &self.root, cancel)
+    }
+}
+
+fn unreadable(text: &str, source: impl Into<crate::failure::Cause>) -> Failure {
+    Failure::work(format!("failed to read the images in {text}"), source)
+}
+
+fn only_image(text: &str, index: &Index) -> Result<Descriptor, Failure> {
+    let mut digests: Vec<Digest> = index
+        .manifests
+        .iter()
+        .map(|descriptor| descriptor.digest)
+        .collect();
+    digests.sort_unstable();
+    digests.dedup();
+    match (&digests[..], index.manifests.first()) {
+        ([_], Some(descriptor)) => Ok(descriptor.clone()),
+        ([], _) | (_, None) => Err(Failure::because(format!("there is no image in {text}"))),
+        (several, _) => Err(Failure::usage_advised(
+            format!("there are {} images in {text}", several.len()),
+            "name one: oci-layout://DIR:TAG or oci-layout://DIR@DIGEST",
+        )),
+    }
+}
+
+/// Finds an image in the store by name or digest; returns its name there.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn in_store(text: &str, store: &Store) -> Result<(String, Descriptor), Failure> {
+    let failed = |source| Failure::work("failed to read the store's images", source);
+    if let Ok(digest) = text.parse::<Digest>() {
+        let index = store.layout().index().map_err(failed)?;
+        if let Some(root) = index
+            .manifests
+            .into_iter()
+            .find(|descriptor| descriptor.digest == digest)
+        {
+            return Ok((text.to_owned(), root));
+        }
+        return match unnamed(store, digest) {
+            Some(root) => Ok((text.to_owned(), root)),
+            None => Err(not_in_store(text)),
+        };
+    }
+    let reference: Reference = text.parse().map_err(|error| Failure::usage(format!("{error}")))?;
+    let name = store_name(&reference);
+    match store.layout().resolve(&name.to_string()).map_err(failed)? {
+        Some(root) => Ok((name.familiar(), root)),
+        None => Err(not_in_store(&name.familiar())),
+    }
+}
+
+fn not_in_store(name: &str) -> Failure {
+    let advice = "`lrops image ls` lists what is there";
+    Failure::usage_advised(format!("there is no image {name} in the store"), advice)
+}
+
+/// Finds an image that has no name, and so no entry in the store's index: the blob itself says what it is.
+fn unnamed(store: &Store, digest: Digest) -> Option<Descriptor> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Document {
+        media_type: MediaType,
+    }
+    let path = store.layout().blob_path(&digest);
+    let size = std::fs::metadata(&path).ok()?.len();
+    if size > DOCUMENT_SIZE_BYTES_MAX {
+        return None;
+    }
+    let document: Document = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
+    let kind = document.media_type;
+    (kind.is_index() || kind.is_manifest()).then(|| Descriptor::new(kind, digest, size))
+}
+
+/// Returns the name that a reference has in the store: always with a tag.
+pub(crate) fn store_name(reference: &Reference) -> Reference {
+    reference
+        .tag_or_latest()
+        .and_then(|tag| reference.with_tag(tag).ok())
+        .unwrap_or_else(|| reference.clone())
+}
+
+/// One platform's image.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Row {
+    /// Its platform, from the index or else from its config.
+    pub(crate) platform: Platform,
+    /// Its manifest's digest.
+    pub(crate) digest: Digest,
+    /// Its config's digest.
+    pub(crate) config: Digest,
+    /// The bytes of its manifest, config and layers.
+    pub(crate) size: u64,
+    /// How many layers it has.
+    pub(crate) layers: usize,
+    #[serde(skip)]
+    pub(crate) manifest: Manifest,
+}
+
+/// Returns one row a platform.
+///
+/// # Errors
+/// When a document of the image is missing or wrong.
+pub(crate) fn rows(
+    source: &dyn BlobSource,
+    root: &Descriptor,
+    cancel: &CancelToken,
+) -> Result<Vec<Row>, Failure> {
+    let node = walk_image(source, root, cancel)
+        .map_err(|source| Failure::work("failed to read the image", source))?;
+    let mut rows = Vec::new();
+    for (descriptor, manifest) in node.manifests() {
+        // Attestations are entries of `unknown/unknown`, and no images.
+        if descriptor.platform.is_some() && descriptor.target_platform().is_none() {
+            continue;
+        }
+        let platform = match descriptor.target_platform() {
+            Some(platform) => platform,
+            None => read_config(source, manifest)?.platform(),
+        };
+        let blobs: u64 = manifest.layers.iter().map(|layer| layer.size).sum();
+        rows.push(Row {
+            platform,
+            digest: descriptor.digest,
+            config: manifest.config.digest,
+            size: descriptor.size + manifest.config.size + blobs,
+            layers: manifest.layers.len(),
+            manifest: manifest.clone(),
+        });
+    }
+    Ok(rows)
+}
+
+/// Reads an image's config.
+///
+/// # Errors
+/// When it is missing or wrong.
+pub(crate) fn read_config(source: &dyn BlobSource, manifest: &Manifest) -> Result<ImageConfig, Failure> {
+    let failed = |source: crate::failure::Cause| Failure::work("failed to read the image's config", source);
+    let bytes = read_document(source, &manifest.config).map_err(|error| failed(Box::new(error)))?;
+    serde_json::from_slice(&bytes).map_err(|error| failed(Box::new(error)))
+}

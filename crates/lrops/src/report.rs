@@ -1,0 +1,202 @@
+//! Shows failures and findings: the cause first, then the place, then the end of the output and where the whole log is,
+//! then what can be done.
+
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
+use std::fmt::Write;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use lrops_model::engine::{BuildError, StepError};
+use lrops_model::finding::{Finding, Severity};
+use lrops_model::graph::StepLabel;
+
+use crate::amounts;
+use crate::configuration::ConfigurationError;
+use crate::failure::Failure;
+use crate::progress::instruction_line;
+
+/// A text that places point into.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// Its name for messages.
+    pub(crate) name: &'a str,
+    /// The text.
+    pub(crate) text: &'a str,
+}
+
+/// How grave something is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grave {
+    Error,
+    Warning,
+}
+
+/// Returns a failure as text, with escape sequences for colours.
+pub(crate) fn failure(failure: &Failure) -> String {
+    match failure {
+        Failure::Build(BuildError::Dockerfile {
+            name,
+            text,
+            findings: found,
+        }) => findings(found, Source { name, text }),
+        Failure::Build(BuildError::Step(step)) => step_failure(step),
+        Failure::Configuration(error) => match error.as_ref() {
+            ConfigurationError::Mistake {
+                path,
+                text,
+                message,
+                span,
+                advice,
+            } => {
+                let name = path.display().to_string();
+                let source = Source { name: &name, text };
+                let marked = span.clone().map(|span| (source, span));
+                excerpt(Grave::Error, message, marked, advice.as_deref())
+            }
+            other => chain(other, None),
+        },
+        Failure::Usage { advice, .. } | Failure::Work { advice, .. } => chain(failure, advice.as_deref()),
+        Failure::NotYet { advice, .. } => chain(failure, Some(advice)),
+        Failure::Machine { .. } | Failure::Build(BuildError::Environment { .. }) => chain(
+            failure,
+            Some("this is about the machine, not about the Dockerfile"),
+        ),
+        other => chain(other, None),
+    }
+}
+
+/// Returns a note that the work goes on after.
+pub(crate) fn notice(text: &str) -> String {
+    excerpt(Grave::Warning, text, None, None)
+}
+
+/// Returns findings as text, each with its excerpt.
+pub(crate) fn findings(findings: &[Finding], source: Source<'_>) -> String {
+    let texts: Vec<String> = findings
+        .iter()
+        .map(|finding| one_finding(finding, source))
+        .collect();
+    texts.join("\n\n")
+}
+
+fn one_finding(finding: &Finding, source: Source<'_>) -> String {
+    let grave = match finding.severity {
+        Severity::Error => Grave::Error,
+        Severity::Warning => Grave::Warning,
+    };
+    let marked = finding.place.as_ref().map(|place| (source, place.span.clone()));
+    excerpt(grave, &finding_title(finding), marked, finding.advice.as_deref())
+}
+
+/// Returns a finding in one line, in the form that BuildKit prints: `Rule: message (line 3)`.
+pub(crate) fn finding_title(finding: &Finding) -> String {
+    let line = finding
+        .place
+        .as_ref()
+        .map(|place| format!(" (line {})", place.line))
+        .unwrap_or_default();
+    format!("{}: {}{line}", finding.rule, finding.message)
+}
+
+fn excerpt(
+    grave: Grave,
+    message: &str,
+    marked: Option<(Source<'_>, Range<usize>)>,
+    advice: Option<&str>,
+) -> String {
+    let level = match grave {
+        Grave::Error => Level::ERROR,
+        Grave::Warning => Level::WARNING,
+    };
+    let mut group = Group::with_title(level.primary_title(message));
+    if let Some((source, span)) = marked {
+        let span = within(source.text, span);
+        let snippet = Snippet::source(source.text).path(source.name);
+        group = group.element(snippet.annotation(AnnotationKind::Primary.span(span)));
+    }
+    if let Some(advice) = advice {
+        group = group.element(Level::HELP.message(advice));
+    }
+    Renderer::styled().render(&[group])
+}
+
+/// Keeps a span within its text and on the borders of characters: an excerpt must never be what fails.
+fn within(text: &str, span: Range<usize>) -> Range<usize> {
+    let floor = |mut position: usize| {
+        position = position.min(text.len());
+        while !text.is_char_boundary(position) {
+            position -= 1;
+        }
+        position
+    };
+    let start = floor(span.start);
+    start..floor(span.end).max(start)
+}
+
+/// Returns an error and its causes, one a line.
+fn chain(error: &(dyn Error + 'static), advice: Option<&str>) -> String {
+    let mut group = Group::with_title(Level::ERROR.primary_title(error.to_string()));
+    let mut shown = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        // A transparent error repeats its cause.
+        if text != shown {
+            group = group.element(Level::NOTE.with_name("cause").message(text.clone()));
+        }
+        shown = text;
+        next = cause.source();
+    }
+    if let Some(advice) = advice {
+        group = group.element(Level::HELP.message(advice.to_owned()));
+    }
+    Renderer::styled().render(&[group])
+}
+
+fn step_failure(step: &StepError) -> String {
+    let place = step.label.place.as_ref();
+    let mut text = match (&step.dockerfile, place) {
+        (Some((name, text)), Some(place)) => {
+            let source = Source { name, text };
+            excerpt(
+                Grave::Error,
+                &step.cause.to_string(),
+                Some((source, place.span.clone())),
+                None,
+            )
+        }
+        _ => excerpt(Grave::Error, &step.cause.to_string(), None, None),
+    };
+    let mut next = step.cause.source();
+    while let Some(cause) = next {
+        let _ = write!(text, "\n  = cause: {cause}");
+        next = cause.source();
+    }
+    if !step.output_tail.is_empty() {
+        let _ = write!(text, "\n\nThe end of the output of {}:", called(&step.label));
+        for line in &step.output_tail {
+            let _ = write!(text, "\n  | {line}");
+        }
+    }
+    if let Some(log) = &step.log {
+        let _ = write!(text, "\n\nThe whole output is in {}", log.display());
+    }
+    text
+}
+
+/// `[linux/arm64 build 2/4] RUN go build`
+fn called(label: &StepLabel) -> String {
+    let platform = match &label.platforms[..] {
+        [] => String::new(),
+        [only] => format!("{only} "),
+        several => format!("{} ", amounts::count(several.len(), "platform")),
+    };
+    let instruction = instruction_line(&label.instruction);
+    format!(
+        "[{platform}{} {}/{}] {instruction}",
+        label.stage, label.position, label.total
+    )
+}

@@ -1,0 +1,151 @@
+//! What the machine offers: proxies and certificate authorities.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use lrops_dockerfile::instruction::suggestion;
+use lrops_remote::http::{HttpSettings, Proxies, RETRY_WAITS, Timeouts};
+use serde::Deserialize;
+
+use crate::arguments::{BuildArguments, HostCa};
+use crate::configuration::BuildSection;
+use crate::environment::Environment;
+use crate::failure::Failure;
+
+/// The names that Docker predefines as build arguments, in small letters; each exists in capitals, too.
+const PROXY_NAMES: [&str; 5] = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
+
+/// Where distributions keep the bundle of certificate authorities.
+const BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
+
+/// Returns the proxies for commands: those given as build arguments, then those of Docker's configuration, whose names
+/// Docker's own client passes in small letters and in capitals.
+pub(super) fn proxy_variables(
+    build_args: &BTreeMap<String, String>,
+    environment: &Environment,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut variables = configured_proxies(environment)?;
+    for (name, value) in build_args {
+        if PROXY_NAMES.contains(&name.to_ascii_lowercase().as_str()) {
+            variables.insert(name.clone(), value.clone());
+        }
+    }
+    Ok(variables)
+}
+
+/// The part of Docker's `config.json` that says which proxies commands get.
+#[derive(Default, Deserialize)]
+struct DockerConfiguration {
+    #[serde(default)]
+    proxies: BTreeMap<String, DockerProxies>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_field_names, reason = "the names are Docker's")]
+struct DockerProxies {
+    http_proxy: Option<String>,
+    https_proxy: Option<String>,
+    ftp_proxy: Option<String>,
+    no_proxy: Option<String>,
+    all_proxy: Option<String>,
+}
+
+fn configured_proxies(environment: &Environment) -> Result<BTreeMap<String, String>, Failure> {
+    let path = environment.docker_config().join("config.json");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        return Ok(BTreeMap::new());
+    };
+    let mut configuration: DockerConfiguration = serde_json::from_str(&text).map_err(|source| {
+        Failure::work(
+            format!("failed to read Docker's configuration {}", path.display()),
+            source,
+        )
+    })?;
+    let proxies = configuration.proxies.remove("default").unwrap_or_default();
+    let values = [
+        proxies.http_proxy,
+        proxies.https_proxy,
+        proxies.ftp_proxy,
+        proxies.no_proxy,
+        proxies.all_proxy,
+    ];
+    let mut variables = BTreeMap::new();
+    for (name, value) in PROXY_NAMES.iter().zip(values) {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            variables.insert(name.to_uppercase(), value.clone());
+            variables.insert((*name).to_owned(), value);
+        }
+    }
+    Ok(variables)
+}
+
+/// Returns the bundle that commands are offered.
+pub(super) fn certificate_authorities(
+    arguments: &BuildArguments,
+    section: &BuildSection,
+    environment: &Environment,
+) -> Result<Option<PathBuf>, Failure> {
+    let wish = arguments
+        .host_ca
+        .or(section.host_ca.map(HostCa::from))
+        .unwrap_or_default();
+    if wish == HostCa::Off {
+        return Ok(None);
+    }
+    let named = environment
+        .get("SSL_CERT_FILE")
+        .map(|path| environment.absolute(Path::new(path)));
+    let usual = BUNDLES.iter().map(PathBuf::from);
+    let found = named.into_iter().chain(usual).find(|path| path.is_file());
+    if found.is_none() && wish == HostCa::On {
+        return Err(Failure::usage_advised(
+            "--host-ca=on: this machine has no bundle of certificate authorities",
+            "install ca-certificates, or name a bundle with SSL_CERT_FILE",
+        ));
+    }
+    Ok(found)
+}
+
+/// Returns how lrops itself talks to the network.
+pub(crate) fn http_settings(environment: &Environment) -> HttpSettings {
+    // HTTP_PROXY in capitals is not honoured: a server that runs lrops as CGI would let its clients set it.
+    let proxies = Proxies {
+        http: environment.get("http_proxy").map(str::to_owned),
+        https: environment.get_either_case("https_proxy").map(str::to_owned),
+        no_proxy: environment
+            .get_either_case("no_proxy")
+            .unwrap_or_default()
+            .to_owned(),
+    };
+    let all = || environment.get_either_case("all_proxy").map(str::to_owned);
+    HttpSettings {
+        user_agent: concat!("lrops/", env!("CARGO_PKG_VERSION")).to_owned(),
+        timeouts: Timeouts::USUAL,
+        proxies: Proxies {
+            http: proxies.http.or_else(all),
+            https: proxies.https.or_else(all),
+            no_proxy: proxies.no_proxy,
+        },
+        certificate_authorities: environment
+            .get("SSL_CERT_FILE")
+            .map(|path| environment.absolute(Path::new(path)))
+            .into_iter()
+            .collect(),
+        retry_waits: RETRY_WAITS.to_vec(),
+    }
+}
+
+/// Returns the advice that names the nearest of what is known.
+pub(crate) fn nearest(written: &str, known: &[&str]) -> Option<String> {
+    match suggestion(written, known) {
+        Some(near) => Some(format!("did you mean {near}?")),
+        None if known.is_empty() => None,
+        None => Some(format!("there are {}", known.join(", "))),
+    }
+}

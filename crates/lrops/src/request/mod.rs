@@ -1,0 +1,441 @@
+//! From what was typed to what is meant: flags, environment and `lrops.toml` become one [`Intent`] with nothing open.
+//!
+//! Precedence: flags, then environment, then `lrops.toml`, then defaults. All that can be wrong with a request is found
+//! here, before a namespace is entered or a thread started.
+
+mod contexts;
+mod host;
+mod hosts;
+mod outputs;
+mod pairs;
+mod places;
+mod secrets;
+#[cfg(test)]
+mod tests;
+mod times;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use lrops_model::cancel::CancelToken;
+use lrops_model::graph::RunNetwork;
+use lrops_model::oci::Compression;
+use lrops_model::platform::Platform;
+use lrops_model::reference::Reference;
+use lrops_model::request::{BuildRequest, CacheUse, EmulationPolicy, PullPolicy};
+
+use crate::arguments::{BuildArguments, Format, Judgement, PlaceArguments, ProgressMode, judge};
+use crate::configuration::{self, Configuration, EmulationWord, NetworkWord};
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::fields;
+
+pub(crate) use host::http_settings;
+pub(crate) use outputs::{Destination, Output, parse_outputs};
+
+/// What is meant by a `lrops build`.
+#[derive(Debug)]
+pub(crate) struct Intent {
+    /// The request to the engine.
+    pub(crate) request: BuildRequest,
+    /// What to do with it.
+    pub(crate) method: Method,
+    /// Where the result goes besides the store.
+    pub(crate) outputs: Vec<Output>,
+    /// How progress is shown.
+    pub(crate) progress: ProgressMode,
+    /// Where the image's ID goes.
+    pub(crate) iidfile: Option<PathBuf>,
+    /// Where the description of what was built goes.
+    pub(crate) metadata_file: Option<PathBuf>,
+    /// Flags that mean nothing here, and why.
+    pub(crate) notices: Vec<String>,
+    /// The store's directory.
+    pub(crate) store: PathBuf,
+    /// `lrops.toml`.
+    pub(crate) configuration: Configuration,
+}
+
+/// What to do with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// Build it.
+    Build,
+    /// Only look for mistakes.
+    Check(Format),
+    /// Only show what would be done.
+    Plan(Format),
+}
+
+/// Finds out what is meant.
+///
+/// # Errors
+/// Whatever is wrong with the request; what is not supported yet.
+pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> Result<Intent, Failure> {
+    let mut arguments = arguments.clone();
+    untangle_architectures(&mut arguments);
+    let mut notices = judged(&arguments)?;
+    let method = method(&arguments)?;
+    let configuration = find_configuration(&arguments, environment)?;
+    let section = &configuration.sections.build;
+    let store = environment.store_root(arguments.places.store.as_deref());
+    let place = places::find(&arguments, &configuration, environment, &store)?;
+    let build_args = pairs::build_args(&arguments.build_arg, section, environment)?;
+    let times = times::find(&arguments, section, &build_args, &place.context.path, environment)?;
+    notices.extend(times.notice);
+    let outputs = parse_outputs(&arguments.output, &environment.directory)?;
+    let annotations = pairs::annotations(&arguments.annotation, section, &mut notices)?;
+    let request = BuildRequest {
+        named_contexts: contexts::find(&arguments.build_context, &configuration, environment)?,
+        dockerfile: place.dockerfile,
+        context: place.context,
+        target: arguments.target.clone().or_else(|| section.target.clone()),
+        platforms: platforms(&arguments, &configuration, environment)?,
+        build_platform: Platform::host(),
+        proxy_variables: host::proxy_variables(&build_args, environment)?,
+        build_args,
+        labels: pairs::labels(&arguments.label, section),
+        annotations: annotations.into_iter().chain(outputs.annotations).collect(),
+        tags: tags(&arguments, &configuration, outputs.names)?,
+        secrets: secrets::read(&arguments.secret, environment)?,
+        cache: cache_use(&arguments),
+        pull: if arguments.pull == Some(true) {
+            PullPolicy::Always
+        } else {
+            PullPolicy::Missing
+        },
+        jobs: jobs(&arguments, section.jobs)?,
+        network: network(&arguments, section.network)?,
+        emulation: emulation(&arguments, section.emulation)?,
+        host_ca: host::certificate_authorities(&arguments, section, environment)?,
+        extra_hosts: hosts::parse(&arguments.add_host)?,
+        shm_size: arguments
+            .shm_size
+            .as_deref()
+            .map(|size| flag("--shm-size", fields::bytes(size)))
+            .transpose()?,
+        allow_insecure: allow_insecure(&arguments.allow)?,
+        compression: compression(
+            arguments.compression.as_deref(),
+            outputs.compression,
+            section.compression,
+        )?,
+        timestamps: times.timestamps,
+        created: times.created,
+        now: environment.now,
+        cancel: CancelToken::new(),
+    };
+    Ok(Intent {
+        request,
+        method,
+        outputs: outputs.places,
+        progress: progress(arguments.progress, arguments.quiet == Some(true), environment)?,
+        iidfile: arguments.iidfile.map(|path| environment.absolute(&path)),
+        metadata_file: arguments.metadata_file.map(|path| environment.absolute(&path)),
+        notices,
+        store,
+        configuration,
+    })
+}
+
+/// Says which flag's value is wrong.
+fn flag<T>(name: &str, result: Result<T, impl std::fmt::Display>) -> Result<T, Failure> {
+    result.map_err(|error| Failure::usage(format!("{name}: {error}")))
+}
+
+/// `--architectures amd64 arm64 .`: the last value is the context, since a flag with several values takes all it can.
+fn untangle_architectures(arguments: &mut BuildArguments) {
+    let values = &mut arguments.older.architectures;
+    let is_place = |text: &String| text.starts_with(['.', '/']) || text.parse::<Platform>().is_err();
+    if arguments.context.is_none() && values.len() > 1 && values.last().is_some_and(is_place) {
+        arguments.context = values.pop();
+    }
+}
+
+fn judged(arguments: &BuildArguments) -> Result<Vec<String>, Failure> {
+    let mut notices = Vec::new();
+    for judgement in judge(arguments) {
+        match judgement {
+            Judgement::MeansNothing { flag, reason } => {
+                notices.push(format!("{flag} means nothing here: {reason}"));
+            }
+            Judgement::NotYet { flag, advice } => return Err(Failure::not_yet(flag, advice)),
+        }
+    }
+    Ok(notices)
+}
+
+fn method(arguments: &BuildArguments) -> Result<Method, Failure> {
+    let mut method = Method::Build;
+    if let Some(call) = arguments.call.as_deref() {
+        let mut parts = call.split(',');
+        let name = parts.next().unwrap_or_default();
+        let format = match parts.next() {
+            Some("format=json") => Format::Json,
+            None | Some("format=text") => Format::Text,
+            Some(other) => {
+                return Err(Failure::usage(format!(
+                    "--call: unknown field {other:?}; known is format=json"
+                )));
+            }
+        };
+        method = match name {
+            "build" | "" => Method::Build,
+            "check" | "lint" => Method::Check(format),
+            "outline" | "targets" | "subrequests.describe" => {
+                return Err(Failure::not_yet(
+                    format!("--call={name}"),
+                    "`lrops plan` shows the stages that a build uses",
+                ));
+            }
+            other => {
+                return Err(Failure::usage(format!(
+                    "--call: unknown method {other:?}; known are build and check"
+                )));
+            }
+        };
+    }
+    if arguments.check == Some(true) && method == Method::Build {
+        method = Method::Check(Format::Text);
+    }
+    if arguments.older.dry_run && method == Method::Build {
+        method = Method::Plan(Format::Text);
+    }
+    Ok(method)
+}
+
+/// Reads the configuration of a build: the one that is named, or the nearest to its context.
+fn find_configuration(
+    arguments: &BuildArguments,
+    environment: &Environment,
+) -> Result<Configuration, Failure> {
+    let context = arguments
+        .context
+        .as_deref()
+        .map(|context| environment.directory.join(context));
+    let start = context
+        .filter(|context| context.is_dir())
+        .unwrap_or_else(|| environment.directory.clone());
+    configuration_near(&arguments.places, &start, environment)
+}
+
+/// Reads the configuration that is named, or the nearest from a directory upward; without any, all is default.
+///
+/// # Errors
+/// When the file is wrong, or the named one is not there.
+pub(crate) fn configuration_near(
+    places: &PlaceArguments,
+    start: &std::path::Path,
+    environment: &Environment,
+) -> Result<Configuration, Failure> {
+    let start = start.canonicalize().unwrap_or_else(|_| start.to_owned());
+    let named = places.config.as_deref().map(|path| environment.absolute(path));
+    match named.or_else(|| configuration::find(&start)) {
+        Some(path) => Ok(configuration::read(&path)?),
+        None => Ok(Configuration::default()),
+    }
+}
+
+fn platforms(
+    arguments: &BuildArguments,
+    configuration: &Configuration,
+    environment: &Environment,
+) -> Result<Vec<Platform>, Failure> {
+    let older = &arguments.older;
+    if !arguments.platform.is_empty() && !older.architectures.is_empty() {
+        return Err(Failure::usage(
+            "--platform and --architectures say the same; give one of them",
+        ));
+    }
+    if !arguments.platform.is_empty() {
+        return parse_platforms("--platform", &arguments.platform);
+    }
+    if !older.architectures.is_empty() {
+        return parse_platforms("--architectures", &older.architectures);
+    }
+    if let Some(text) = environment.get("DOCKER_DEFAULT_PLATFORM") {
+        return parse_platforms("DOCKER_DEFAULT_PLATFORM", &[text.to_owned()]);
+    }
+    let configured = &configuration.sections.build.platforms;
+    Ok(match (configured.is_empty(), older.multiarch) {
+        (false, _) => without_repetition(configured.clone()),
+        (true, true) => vec![
+            Platform::new("linux", "amd64", None),
+            Platform::new("linux", "arm64", None),
+        ],
+        (true, false) => vec![Platform::host()],
+    })
+}
+
+/// Reads platforms, several in one text or in several texts; `local` is this machine's.
+///
+/// # Errors
+/// When one is no platform.
+pub(crate) fn parse_platforms(name: &str, texts: &[String]) -> Result<Vec<Platform>, Failure> {
+    let words = texts
+        .iter()
+        .flat_map(|text| text.split(','))
+        .map(str::trim)
+        .filter(|word| !word.is_empty());
+    let platforms = words.map(|word| match word {
+        "local" => Ok(Platform::host()),
+        word => flag(name, word.parse()),
+    });
+    let platforms = without_repetition(platforms.collect::<Result<_, _>>()?);
+    if platforms.is_empty() {
+        return Err(Failure::usage(format!("{name} names no platform")));
+    }
+    Ok(platforms)
+}
+
+fn without_repetition(platforms: Vec<Platform>) -> Vec<Platform> {
+    let mut kept: Vec<Platform> = Vec::new();
+    for platform in platforms {
+        if !kept.contains(&platform) {
+            kept.push(platform);
+        }
+    }
+    kept
+}
+
+fn tags(
+    arguments: &BuildArguments,
+    configuration: &Configuration,
+    from_outputs: Vec<Reference>,
+) -> Result<Vec<Reference>, Failure> {
+    let mut tags = from_outputs;
+    for text in &arguments.tag {
+        let reference: Reference = flag("--tag", text.parse())?;
+        if reference.digest().is_some() {
+            return Err(Failure::usage(format!(
+                "--tag: {text:?} has a digest; a digest cannot be chosen"
+            )));
+        }
+        tags.push(reference);
+    }
+    if tags.is_empty() {
+        tags.clone_from(&configuration.sections.build.tags);
+    }
+    let mut kept: Vec<Reference> = Vec::new();
+    for tag in tags {
+        let tag = tag
+            .tag_or_latest()
+            .and_then(|name| tag.with_tag(name).ok())
+            .unwrap_or(tag);
+        if !kept.contains(&tag) {
+            kept.push(tag);
+        }
+    }
+    Ok(kept)
+}
+
+fn cache_use(arguments: &BuildArguments) -> CacheUse {
+    if arguments.no_cache == Some(true) {
+        CacheUse::None
+    } else if arguments.no_cache_filter.is_empty() {
+        CacheUse::All
+    } else {
+        CacheUse::Except(arguments.no_cache_filter.clone())
+    }
+}
+
+fn jobs(arguments: &BuildArguments, configured: Option<NonZeroUsize>) -> Result<usize, Failure> {
+    match (arguments.jobs, configured) {
+        (Some(0), _) => Err(Failure::usage("--jobs: at least one step must run at a time")),
+        (Some(jobs), _) => Ok(jobs),
+        (None, Some(jobs)) => Ok(jobs.get()),
+        (None, None) => Ok(std::thread::available_parallelism().map_or(2, NonZeroUsize::get)),
+    }
+}
+
+fn network(arguments: &BuildArguments, configured: Option<NetworkWord>) -> Result<RunNetwork, Failure> {
+    match arguments.network.as_deref() {
+        Some("default" | "host" | "") => Ok(RunNetwork::Host),
+        Some("none") => Ok(RunNetwork::None),
+        Some(other) => Err(Failure::usage_advised(
+            format!("--network: there is no network {other:?}"),
+            "commands can have the host's network (default) or none",
+        )),
+        None if configured == Some(NetworkWord::None) => Ok(RunNetwork::None),
+        None => Ok(RunNetwork::Host),
+    }
+}
+
+fn emulation(
+    arguments: &BuildArguments,
+    configured: Option<EmulationWord>,
+) -> Result<EmulationPolicy, Failure> {
+    match (arguments.emulation.as_deref(), configured) {
+        (Some("deny"), _) | (None, Some(EmulationWord::Deny)) => Ok(EmulationPolicy::Deny),
+        (Some("allow"), _) | (None, Some(EmulationWord::Allow)) => Ok(EmulationPolicy::Allow),
+        (Some("warn"), _) | (None, Some(EmulationWord::Warn) | None) => Ok(EmulationPolicy::Warn),
+        (Some(other), _) => Err(Failure::usage(format!(
+            "--emulation: {other:?} is none of deny, warn and allow"
+        ))),
+    }
+}
+
+fn allow_insecure(allowed: &[String]) -> Result<bool, Failure> {
+    let mut insecure = false;
+    for entitlement in allowed {
+        match entitlement.as_str() {
+            "security.insecure" => insecure = true,
+            // Commands share the host's network anyway.
+            "network.host" => {}
+            "buildx.local.delete" => {
+                return Err(Failure::not_yet(
+                    "--allow=buildx.local.delete",
+                    "lrops deletes no files of an output",
+                ));
+            }
+            other => {
+                let message = format!("--allow: unknown entitlement {other:?}");
+                return Err(Failure::usage_advised(
+                    message,
+                    "known are network.host and security.insecure",
+                ));
+            }
+        }
+    }
+    Ok(insecure)
+}
+
+fn compression(
+    typed: Option<&str>,
+    from_output: Option<Compression>,
+    configured: Option<Compression>,
+) -> Result<Compression, Failure> {
+    let typed = typed
+        .map(|text| flag("--compression", outputs::parse_compression(text)))
+        .transpose()?;
+    Ok(typed.or(from_output).or(configured).unwrap_or(Compression::Gzip))
+}
+
+/// Returns how progress is shown; `auto` is decided here.
+///
+/// # Errors
+/// When the environment names an unknown way.
+pub(crate) fn progress(
+    typed: Option<ProgressMode>,
+    quiet: bool,
+    environment: &Environment,
+) -> Result<ProgressMode, Failure> {
+    use clap::ValueEnum;
+    if quiet {
+        return Ok(ProgressMode::Quiet);
+    }
+    let from_environment = || {
+        let text = environment.get("BUILDKIT_PROGRESS")?;
+        Some(flag("BUILDKIT_PROGRESS", ProgressMode::from_str(text, true)))
+    };
+    let mode = match typed {
+        Some(mode) => mode,
+        None => from_environment().transpose()?.unwrap_or(ProgressMode::Auto),
+    };
+    let live = environment.terminal && environment.get("TERM") != Some("dumb");
+    Ok(match mode {
+        ProgressMode::Auto if live => ProgressMode::Tty,
+        ProgressMode::Auto => ProgressMode::Plain,
+        other => other,
+    })
+}

@@ -1,0 +1,276 @@
+//! `--output`: where the result goes besides the store.
+
+use std::path::{Path, PathBuf};
+
+use lrops_model::oci::Compression;
+use lrops_model::reference::Reference;
+
+use crate::failure::Failure;
+use crate::fields::{Fields, boolean};
+
+/// A place for the result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// An OCI layout in a directory.
+    Layout(PathBuf),
+    /// An OCI layout in a tar.
+    Archive(Destination),
+    /// The files of the image, in a directory; one subdirectory a platform when there are several.
+    Files {
+        /// The directory.
+        directory: PathBuf,
+        /// Whether each platform has a subdirectory; decided by the number of platforms when absent.
+        split: Option<bool>,
+    },
+    /// The files of the image, in a tar.
+    FilesArchive {
+        /// The tar.
+        destination: Destination,
+        /// Whether each platform has a subdirectory.
+        split: Option<bool>,
+    },
+    /// The store alone.
+    Store,
+    /// Nothing but the results of the steps: the image gets no name.
+    CacheOnly,
+}
+
+/// A file, or standard output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// Standard output.
+    Stdout,
+    /// A file.
+    File(PathBuf),
+}
+
+/// All that the flags say.
+#[derive(Debug, Default)]
+pub(crate) struct Outputs {
+    /// The places.
+    pub(crate) places: Vec<Output>,
+    /// Names of the image.
+    pub(crate) names: Vec<Reference>,
+    /// Annotations.
+    pub(crate) annotations: Vec<(String, String)>,
+    /// How layers are compressed.
+    pub(crate) compression: Option<Compression>,
+}
+
+const KNOWN: [&str; 15] = [
+    "type",
+    "dest",
+    "tar",
+    "name",
+    "compression",
+    "compression-level",
+    "force-compression",
+    "oci-mediatypes",
+    "rewrite-timestamp",
+    "platform-split",
+    "push",
+    "mode",
+    "annotation.",
+    "unpack",
+    "store",
+];
+
+/// Reads the flags. Paths start from `directory`.
+///
+/// # Errors
+/// What is wrong, and what is not supported yet.
+pub(crate) fn parse_outputs(texts: &[String], directory: &Path) -> Result<Outputs, Failure> {
+    let mut all = Outputs::default();
+    for text in texts {
+        let output = parse_one(text, directory, &mut all)?;
+        all.places.push(output);
+    }
+    let stdout = |output: &&Output| {
+        matches!(output, Output::Archive(Destination::Stdout))
+            || matches!(
+                output,
+                Output::FilesArchive {
+                    destination: Destination::Stdout,
+                    ..
+                }
+            )
+    };
+    if all.places.iter().filter(stdout).count() > 1 {
+        return Err(Failure::usage(
+            "--output: only one output can go to standard output",
+        ));
+    }
+    Ok(all)
+}
+
+fn parse_one(text: &str, directory: &Path, all: &mut Outputs) -> Result<Output, Failure> {
+    if text == "-" {
+        return Ok(Output::FilesArchive {
+            destination: Destination::Stdout,
+            split: None,
+        });
+    }
+    if !text.contains('=') {
+        return Ok(Output::Files {
+            directory: directory.join(text),
+            split: None,
+        });
+    }
+    let mut fields = super::flag("--output", Fields::parse(text))?;
+    let Some(kind) = fields.take("type") else {
+        return Err(Failure::usage(format!(
+            "--output: {text:?} needs type=, such as type=oci,dest=image.tar"
+        )));
+    };
+    read_image_fields(&mut fields, all)?;
+    let output = match kind.as_str() {
+        "oci" => layout_output(&mut fields, text, directory)?,
+        "local" => files_output(&mut fields, text, directory)?,
+        "tar" => {
+            let split = yes(&mut fields, "platform-split")?;
+            Output::FilesArchive {
+                destination: destination(&mut fields, text, directory)?,
+                split,
+            }
+        }
+        "image" => {
+            refuse_push(&mut fields)?;
+            yes(&mut fields, "unpack")?;
+            yes(&mut fields, "store")?;
+            Output::Store
+        }
+        "cacheonly" => Output::CacheOnly,
+        other => return Err(no_such_output(other)),
+    };
+    super::flag("--output", fields.finish(&KNOWN))?;
+    Ok(output)
+}
+
+fn layout_output(fields: &mut Fields, text: &str, directory: &Path) -> Result<Output, Failure> {
+    let is_archive = yes(fields, "tar")?.unwrap_or(true);
+    match (is_archive, destination(fields, text, directory)?) {
+        (true, destination) => Ok(Output::Archive(destination)),
+        (false, Destination::File(path)) => Ok(Output::Layout(path)),
+        (false, Destination::Stdout) => Err(no_directory_to_stdout("use type=oci,dest=- without tar=false")),
+    }
+}
+
+fn files_output(fields: &mut Fields, text: &str, directory: &Path) -> Result<Output, Failure> {
+    let split = yes(fields, "platform-split")?;
+    refuse_delete(fields)?;
+    match destination(fields, text, directory)? {
+        Destination::File(directory) => Ok(Output::Files { directory, split }),
+        Destination::Stdout => Err(no_directory_to_stdout("use type=tar,dest=-")),
+    }
+}
+
+fn no_directory_to_stdout(advice: &str) -> Failure {
+    Failure::usage_advised("--output: a directory cannot go to standard output", advice)
+}
+
+fn no_such_output(kind: &str) -> Failure {
+    match kind {
+        "docker" => {
+            let advice =
+                "use type=oci,dest=FILE; docker load of an engine with the containerd store reads it";
+            Failure::not_yet("--output=type=docker", advice)
+        }
+        "registry" => {
+            let advice = "use type=oci,dest=DIR,tar=false and copy that to the registry";
+            Failure::not_yet("--output=type=registry", advice)
+        }
+        other => {
+            let known = ["oci", "local", "tar", "image", "cacheonly"];
+            let message = format!("--output: there is no output of type {other:?}");
+            Failure::Usage {
+                message,
+                advice: super::host::nearest(other, &known),
+            }
+        }
+    }
+}
+
+/// Reads the fields that say something about the image itself, whatever the type.
+fn read_image_fields(fields: &mut Fields, all: &mut Outputs) -> Result<(), Failure> {
+    if let Some(text) = fields.take("compression") {
+        let compression = super::flag("--output: compression", parse_compression(&text))?;
+        if all.compression.is_some_and(|other| other != compression) {
+            return Err(Failure::usage(
+                "--output: all outputs have the same layers, so one compression",
+            ));
+        }
+        all.compression = Some(compression);
+    }
+    if fields.take("compression-level").is_some() {
+        return Err(Failure::not_yet(
+            "compression-level",
+            "layers are compressed with one fixed level, for equal bytes",
+        ));
+    }
+    // Layers of a base keep their bytes; BuildKit's default is the same.
+    if yes(fields, "force-compression")? == Some(true) {
+        return Err(Failure::not_yet(
+            "force-compression",
+            "layers of base images keep their bytes",
+        ));
+    }
+    if yes(fields, "oci-mediatypes")? == Some(false) {
+        return Err(Failure::not_yet(
+            "oci-mediatypes=false",
+            "images have OCI's media types",
+        ));
+    }
+    // Fixed times are the default; `--timestamps=keep` is the way to have others.
+    yes(fields, "rewrite-timestamp")?;
+    for name in fields.take("name").iter().flat_map(|names| names.split(',')) {
+        all.names.push(super::flag("--output: name", name.parse())?);
+    }
+    all.annotations.extend(fields.take_prefixed("annotation."));
+    Ok(())
+}
+
+fn refuse_push(fields: &mut Fields) -> Result<(), Failure> {
+    if yes(fields, "push")? == Some(true) {
+        let advice = "use type=oci,dest=DIR,tar=false and copy that to the registry";
+        return Err(Failure::not_yet("--output=type=image,push=true", advice));
+    }
+    Ok(())
+}
+
+fn refuse_delete(fields: &mut Fields) -> Result<(), Failure> {
+    match fields.take("mode").as_deref() {
+        None | Some("copy") => Ok(()),
+        Some("delete") => Err(Failure::not_yet(
+            "mode=delete",
+            "remove the directory before the build",
+        )),
+        Some(other) => Err(Failure::usage(format!(
+            "--output: the mode {other:?} is neither copy nor delete"
+        ))),
+    }
+}
+
+fn yes(fields: &mut Fields, key: &str) -> Result<Option<bool>, Failure> {
+    let value = fields.take(key);
+    value
+        .map(|value| super::flag(&format!("--output: {key}"), boolean(&value)))
+        .transpose()
+}
+
+fn destination(fields: &mut Fields, text: &str, directory: &Path) -> Result<Destination, Failure> {
+    match fields.take("dest").as_deref() {
+        Some("-") => Ok(Destination::Stdout),
+        Some(path) if !path.is_empty() => Ok(Destination::File(directory.join(path))),
+        _ => Err(Failure::usage(format!("--output: {text:?} needs dest=PATH"))),
+    }
+}
+
+/// Reads the name of a compression.
+pub(super) fn parse_compression(text: &str) -> Result<Compression, String> {
+    match text {
+        "gzip" => Ok(Compression::Gzip),
+        "zstd" => Ok(Compression::Zstd),
+        "none" | "uncompressed" => Ok(Compression::None),
+        _ => Err(format!("{text:?} is none of gzip, zstd and none")),
+    }
+}

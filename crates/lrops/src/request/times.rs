@@ -1,0 +1,101 @@
+//! Times: those of files in layers, and the image's `created`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use lrops_model::request::Timestamps;
+use lrops_model::timestamp::Timestamp;
+
+use crate::arguments::BuildArguments;
+use crate::configuration::{BuildSection, TimesWord};
+use crate::environment::Environment;
+use crate::failure::Failure;
+
+/// Times of a build.
+#[derive(Debug)]
+pub(super) struct Times {
+    pub(super) timestamps: Timestamps,
+    pub(super) created: Timestamp,
+    /// What a person should know about them.
+    pub(super) notice: Option<String>,
+}
+
+/// Finds out the times: `SOURCE_DATE_EPOCH` where it is given; else `created` is the commit's time.
+pub(super) fn find(
+    arguments: &BuildArguments,
+    section: &BuildSection,
+    build_args: &BTreeMap<String, String>,
+    context: &Path,
+    environment: &Environment,
+) -> Result<Times, Failure> {
+    let typed = arguments
+        .timestamps
+        .as_deref()
+        .map(|text| super::flag("--timestamps", text.parse()))
+        .transpose()?;
+    let word = typed.or(section.timestamps).unwrap_or(TimesWord::Fixed);
+    // Build arguments hold the environment's, unless a flag replaced it.
+    let epoch = build_args
+        .get("SOURCE_DATE_EPOCH")
+        .map(|text| parse_epoch(text))
+        .transpose()?;
+    let timestamps = match word {
+        TimesWord::Keep => Timestamps::Keep,
+        TimesWord::Seconds(seconds) => Timestamps::Fixed(Timestamp(seconds)),
+        TimesWord::Fixed => Timestamps::Fixed(epoch.unwrap_or(Timestamp::EPOCH)),
+    };
+    let (created, notice) = match epoch {
+        Some(epoch) => (epoch, None),
+        None => commit_time(context, environment),
+    };
+    Ok(Times {
+        timestamps,
+        created,
+        notice,
+    })
+}
+
+fn parse_epoch(text: &str) -> Result<Timestamp, Failure> {
+    let seconds = text.trim().parse().map(Timestamp);
+    seconds.map_err(|_| {
+        Failure::usage(format!(
+            "SOURCE_DATE_EPOCH is {text:?}, which is no number of seconds"
+        ))
+    })
+}
+
+/// Asks git for the time of the commit that the context is at; outside of a work tree it is 1970.
+fn commit_time(context: &Path, environment: &Environment) -> (Timestamp, Option<String>) {
+    if !context
+        .ancestors()
+        .any(|directory| directory.join(".git").exists())
+    {
+        return (Timestamp::EPOCH, None);
+    }
+    let mut git = Command::new("git");
+    // A work tree of another user's is read, not run: no hook and no pager is started by `log`.
+    git.args(["-c", "safe.directory=*", "-c", "log.showSignature=false", "-C"])
+        .arg(context);
+    git.args(["log", "-1", "--no-show-signature", "--format=%ct"]);
+    git.stdin(Stdio::null()).stderr(Stdio::null());
+    if let Some(path) = environment.get("PATH") {
+        git.env("PATH", path);
+    }
+    match git.output() {
+        Ok(output) if output.status.success() => {
+            let time = String::from_utf8_lossy(&output.stdout)
+                .trim()
+                .parse()
+                .map(Timestamp);
+            (time.unwrap_or(Timestamp::EPOCH), None)
+        }
+        // A repository without a commit has no time.
+        Ok(_) => (Timestamp::EPOCH, None),
+        Err(error) => {
+            let notice =
+                format!("git could not be asked for the commit's time ({error}): the image's is 1970");
+            (Timestamp::EPOCH, Some(notice))
+        }
+    }
+}

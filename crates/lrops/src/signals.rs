@@ -1,0 +1,38 @@
+//! Ctrl-C: the first asks the build to stop and leave everything sound, the second ends the program at once.
+
+use std::io::Write;
+use std::thread;
+
+use lrops_model::cancel::CancelToken;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::failure::Failure;
+
+/// The exit code of a program that was interrupted.
+const INTERRUPTED: i32 = 130;
+
+/// Starts the thread that waits for signals. To be called after the namespaces were entered.
+///
+/// # Errors
+/// When the kernel takes no handlers.
+pub(crate) fn watch(cancel: &CancelToken) -> Result<(), Failure> {
+    let failed = |source| Failure::machine("failed to listen for signals", source);
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
+    let cancel = cancel.clone();
+    let wait = move || {
+        for _ in signals.forever() {
+            if cancel.is_cancelled() {
+                // Commands die with this process: the sandbox asks the kernel for that.
+                std::process::exit(INTERRUPTED);
+            }
+            cancel.cancel();
+            let _ = writeln!(anstream::stderr(), "\nstopping; once more to stop at once");
+        }
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(wait)
+        .map_err(failed)?;
+    Ok(())
+}
