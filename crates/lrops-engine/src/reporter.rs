@@ -206,8 +206,8 @@ mod tests {
     #[test]
     fn the_tail_keeps_the_last_lines_and_what_stands_last_in_each() {
         let mut log = Log::default();
-        let text: String = (0..100).map(|number| format!("line {number}\n")).collect();
-        log.append(Path::new("/dev/null"), text.as_bytes());
+        let text: Vec<String> = (0..100).map(|number| format!("line {number}\n")).collect();
+        log.append(Path::new("/dev/null"), text.concat().as_bytes());
         log.append(Path::new("/dev/null"), b"10 %\r100 %");
         let tail = log.tail();
         assert_eq!(

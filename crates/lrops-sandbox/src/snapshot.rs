@@ -79,6 +79,12 @@ pub trait Snapshotter: Send + Sync {
     /// When the snapshot is not there or cannot be read.
     fn changes(&self, id: &SnapshotId) -> Result<Changes, SnapshotError>;
 
+    /// Returns the owners in a snapshot that its tree cannot say, those that come from its parents included.
+    ///
+    /// # Errors
+    /// When the snapshot is not there or cannot be read.
+    fn owners(&self, id: &SnapshotId) -> Result<Vec<(PathBuf, Owner)>, SnapshotError>;
+
     /// Returns whether a snapshot is there.
     fn contains(&self, id: &SnapshotId) -> bool;
 

@@ -91,13 +91,13 @@ fn what_is_typed_wrongly_exits_with_2() {
     desk.run(&["build", "--platfrom", "x"])
         .exits(2)
         .says("--platform");
-    desk.run(&["build", "--platform", "nope"])
-        .exits(2)
-        .says("\"nope\" is no platform");
     desk.run(&["build", "."])
         .exits(2)
         .says("failed to read the Dockerfile");
     desk.write("Dockerfile", "FROM scratch\n");
+    desk.run(&["build", "--platform", "nope"])
+        .exits(2)
+        .says("\"nope\" is no platform");
     desk.run(&["build", "--platform", "nope"])
         .exits(2)
         .says("\"nope\" is no platform");
@@ -167,7 +167,7 @@ fn flags_that_mean_nothing_warn_with_their_reason() {
 fn an_image_that_is_not_there_is_named() {
     let desk = Desk::new();
     desk.run(&["verify", "hello:demo"])
-        .exits(1)
+        .exits(2)
         .says("there is no image hello:demo in the store");
     desk.run(&["image", "inspect", "."])
         .exits(2)

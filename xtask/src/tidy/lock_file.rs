@@ -4,7 +4,8 @@ use super::Finding;
 use crate::tree::Tree;
 
 const RULE: &str = "lock file";
-const PACKAGES_MAX: usize = 200;
+/// Without OpenPGP there would be about 170: `pgp` alone, which verifies Debian's signatures, brings 115.
+const PACKAGES_MAX: usize = 300;
 
 /// Counts the packages of `Cargo.lock`, our own among them.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
@@ -31,16 +32,16 @@ mod tests {
     }
 
     #[test]
-    fn two_hundred_packages_are_allowed() {
-        check(200, expect![""]);
+    fn three_hundred_packages_are_allowed() {
+        check(300, expect![""]);
     }
 
     #[test]
     fn one_more_is_found() {
         check(
-            201,
+            301,
             expect![
-                "Cargo.lock: lock file: 201 packages, and at most 200 are allowed; `cargo tree` shows who brings them"
+                "Cargo.lock: lock file: 301 packages, and at most 300 are allowed; `cargo tree` shows who brings them"
             ],
         );
     }

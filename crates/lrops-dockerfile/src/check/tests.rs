@@ -1,5 +1,10 @@
 //! What the check rules say.
 
+#![expect(
+    clippy::needless_raw_string_hashes,
+    reason = "expect-test writes its texts so"
+)]
+
 use expect_test::{Expect, expect};
 use lrops_model::oci::ImageConfig;
 

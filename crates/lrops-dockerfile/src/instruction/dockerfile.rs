@@ -66,9 +66,17 @@ impl Dockerfile {
         }
         let lines = LineIndex::new(source);
         let mut findings = parsed.findings;
+        findings.iter_mut().for_each(name_as_check);
         findings.extend(reader.faults.into_iter().map(|fault| fault.into_finding(&lines)));
         findings.sort_by_key(|finding| finding.place.as_ref().map_or(0, |place| place.span.start));
         (reader.dockerfile, findings)
+    }
+}
+
+/// The parser's warning quotes the whole instruction; as a check rule it says only what is wrong, as in `BuildKit`.
+fn name_as_check(finding: &mut Finding) {
+    if finding.rule == rules::NO_EMPTY_CONTINUATION {
+        "Empty continuation line".clone_into(&mut finding.message);
     }
 }
 

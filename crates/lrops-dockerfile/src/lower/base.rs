@@ -34,7 +34,7 @@ impl StageLowering<'_> {
     pub(super) fn read_bases(&mut self) {
         let dockerfile = self.dockerfile;
         for stage in &dockerfile.stages {
-            self.spot = self.from_spot(stage);
+            self.spot = self.stage_spot(stage);
             let base = self.read_base(stage);
             self.bases.push(base);
         }

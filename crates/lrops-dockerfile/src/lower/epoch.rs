@@ -14,10 +14,15 @@ const NAME: &str = "SOURCE_DATE_EPOCH";
 const MAIN_CONTEXT: &str = "context";
 
 impl StageLowering<'_> {
+    /// Returns the value: the command line's, else that of an argument before the first `FROM`.
+    pub(super) fn epoch(&self) -> Option<&str> {
+        let given = self.inputs.build_args.get(NAME).map(String::as_str);
+        given.or_else(|| self.globals.get(NAME))
+    }
+
     /// Reports a value that names no time. A stage may be named when all it does is one `ADD` from afar.
     pub(super) fn check_epoch(&mut self) {
-        let given = self.inputs.build_args.get(NAME).map(String::as_str);
-        let Some(value) = given.or_else(|| self.globals.get(NAME)).map(str::to_owned) else {
+        let Some(value) = self.epoch().map(str::to_owned) else {
             return;
         };
         if value.is_empty() || value == MAIN_CONTEXT || value.parse::<i64>().is_ok() {

@@ -314,7 +314,7 @@ impl Remote {
             .any(|start| source.starts_with(start));
         let git = GitUrl::parse(source).ok().filter(|git| {
             let web = matches!(git.scheme, GitScheme::Http | GitScheme::Https);
-            !is_path && (!web || git.path.ends_with(".git"))
+            !is_path && (!web || git.path.strip_suffix(".git").is_some())
         });
         match (git, is_web) {
             (Some(_), _) => Some(Self::Git),

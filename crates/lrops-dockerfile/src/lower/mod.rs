@@ -123,6 +123,18 @@ pub fn lower(dockerfile: &Dockerfile, inputs: &LowerInputs) -> Result<Lowered, V
     pass(dockerfile, inputs, &Scope::new(&[], Stages::Needed)).into_lowered()
 }
 
+/// Returns the seconds that `SOURCE_DATE_EPOCH` gives, on the command line or as an argument before the first `FROM`.
+///
+/// What is no number is looked into by [`lower`].
+pub fn source_date_epoch(dockerfile: &Dockerfile, inputs: &LowerInputs) -> Option<i64> {
+    let platform = inputs.platforms.first()?;
+    let (mut graph, scope) = (Graph::default(), Scope::new(&[], Stages::Needed));
+    let options = CheckOptions::default();
+    let mut lowering = StageLowering::new(dockerfile, inputs, platform, &mut graph, &scope, &options);
+    lowering.define_globals();
+    lowering.epoch()?.parse().ok()
+}
+
 /// What is looked at.
 pub(crate) struct Scope {
     /// What the ignore file leaves out of the main context; `None` when nothing is known to be.

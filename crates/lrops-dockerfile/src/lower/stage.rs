@@ -101,7 +101,7 @@ impl<'a> StageLowering<'a> {
     }
 
     /// Reads the arguments before the first `FROM`. Their names are not expanded.
-    fn define_globals(&mut self) {
+    pub(super) fn define_globals(&mut self) {
         self.globals = arguments::predefined(
             &self.inputs.build_platform,
             self.target,
@@ -175,7 +175,7 @@ impl<'a> StageLowering<'a> {
         let errors = self.errors;
         let dockerfile = self.dockerfile;
         let stage = &dockerfile.stages[index];
-        let spot = self.from_spot(stage);
+        let spot = self.stage_spot(stage);
         let outer = std::mem::replace(&mut self.spot, spot);
         let state = self.lower_stage(stage);
         self.spot = outer;
@@ -255,7 +255,7 @@ impl<'a> StageLowering<'a> {
         self.spot = outer;
     }
 
-    pub(super) fn from_spot(&self, stage: &Stage) -> Spot {
+    pub(super) fn stage_spot(&self, stage: &Stage) -> Spot {
         Spot {
             place: stage.from.origin.place(),
             options: self.options.with_comments(&stage.from.origin.comments),

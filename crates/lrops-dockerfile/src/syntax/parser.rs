@@ -132,14 +132,14 @@ impl<'a> Parser<'a> {
             continues = more;
         }
         if has_empty {
-            self.warn_of_empty_continuation(last);
+            self.warn_of_empty_continuation(&joined, last);
         }
         joined
     }
 
     /// Warns at the statement's last line, which is the one that the reference names.
-    fn warn_of_empty_continuation(&mut self, last: Line<'_>) {
-        let message = "Empty continuation line";
+    fn warn_of_empty_continuation(&mut self, joined: &JoinedLine, last: Line<'_>) {
+        let message = format!("Empty continuation line found in: {}", joined.text());
         let advice = "remove the empty line, or put a # there".to_owned();
         self.faults.push(
             Fault::warning(rules::NO_EMPTY_CONTINUATION, message, &(last.start..last.end())).advise(advice),

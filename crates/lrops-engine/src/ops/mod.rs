@@ -113,10 +113,23 @@ impl<'a> OpenSource<'a> {
             Files::Nothing => Ok(Self::Nothing),
             Files::Context(name) => Ok(Self::Context(execution.contexts.tree(name))),
             Files::Snapshot(id) => {
-                let view = execution.snapshotter().view(id);
-                let view = view.map_err(|error| internal("failed to open the files of a stage", error))?;
-                let root = RootDir::open(view.root(), execution.owner_style);
-                let root = root.map_err(|error| internal("failed to open the files of a stage", error))?;
+                let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+                    internal("failed to open the files of a stage", error)
+                };
+                let view = execution
+                    .snapshotter()
+                    .view(id)
+                    .map_err(|error| failed(error.into()))?;
+                let owners = execution
+                    .snapshotter()
+                    .owners(id)
+                    .map_err(|error| failed(error.into()))?;
+                let owners = owners
+                    .into_iter()
+                    .map(|(path, owner)| UnstoredOwner { path, owner });
+                let root = RootDir::open(view.root(), execution.owner_style)
+                    .map_err(|error| failed(error.into()))?;
+                let root = root.with_unstored_owners(owners);
                 let everything = PathPatterns::new(Vec::<String>::new()).expect("no pattern is wrong");
                 Ok(Self::Snapshot {
                     root,

@@ -238,6 +238,17 @@ impl Snapshotter for CopySnapshotter {
         })
     }
 
+    fn owners(&self, id: &SnapshotId) -> Result<Vec<(PathBuf, Owner)>, SnapshotError> {
+        let chain = self.chain(id)?;
+        self.place.owners(&chain, |higher, path| {
+            Ok(self
+                .changes(higher)?
+                .changes
+                .iter()
+                .any(|change| change.path == path))
+        })
+    }
+
     fn contains(&self, id: &SnapshotId) -> bool {
         self.place.contains(id)
     }

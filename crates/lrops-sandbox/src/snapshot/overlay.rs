@@ -231,6 +231,13 @@ impl Snapshotter for OverlaySnapshotter {
         })
     }
 
+    fn owners(&self, id: &SnapshotId) -> Result<Vec<(PathBuf, Owner)>, SnapshotError> {
+        let chain = self.place.record(id)?.chain;
+        self.place.owners(&chain, |higher, path| {
+            Ok(self.place.tree(higher).join(path).symlink_metadata().is_ok())
+        })
+    }
+
     fn contains(&self, id: &SnapshotId) -> bool {
         self.place.contains(id)
     }

@@ -83,6 +83,31 @@ impl Place {
         serde_json::from_slice(&bytes).map_err(|source| SnapshotError::Record { path, source })
     }
 
+    /// The owners that the trees of a chain cannot say; `replaces` tells whether a higher snapshot has a path anew.
+    pub(crate) fn owners(
+        &self,
+        chain: &[SnapshotId],
+        replaces: impl Fn(&SnapshotId, &Path) -> Result<bool, SnapshotError>,
+    ) -> Result<Vec<(PathBuf, Owner)>, SnapshotError> {
+        let mut owners: Vec<(PathBuf, Owner)> = Vec::new();
+        for id in chain {
+            let mut kept = Vec::new();
+            for (path, owner) in owners {
+                if !replaces(id, &path)? {
+                    kept.push((path, owner));
+                }
+            }
+            owners = kept;
+            owners.extend(
+                self.record(id)?
+                    .owners
+                    .into_iter()
+                    .map(|recorded| (recorded.path, recorded.owner)),
+            );
+        }
+        Ok(owners)
+    }
+
     /// The chain of a parent, empty where there is none.
     pub(crate) fn chain(&self, parent: Option<&SnapshotId>) -> Result<Vec<SnapshotId>, SnapshotError> {
         parent.map_or(Ok(Vec::new()), |id| Ok(self.record(id)?.chain))

@@ -50,7 +50,6 @@ pub(crate) enum HostCa {
 
 /// `lrops build`.
 #[derive(Args, Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "one field a flag, as typed")]
 pub(crate) struct BuildArguments {
     /// The context: a directory, or - for a Dockerfile on standard input [default: the configuration's, else .]
     #[arg(value_name = "PATH")]

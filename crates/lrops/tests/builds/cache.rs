@@ -20,28 +20,49 @@ fn a_second_build_runs_nothing_and_gives_the_same_image() {
 #[test]
 fn a_changed_file_runs_only_what_depends_on_it() {
     let laboratory = Laboratory::new();
-    laboratory.dockerfile("FROM busybox AS one\nCOPY a /a\nRUN cat /a\nFROM busybox\nCOPY b /b\nCOPY --from=one /a /a\n");
+    laboratory.dockerfile(
+        "FROM busybox AS one\nCOPY a /a\nRUN cat /a\nFROM busybox\nCOPY b /b\nCOPY --from=one /a /a\n",
+    );
     laboratory.file("a", "1").file("b", "1").build(&[]).succeeded();
     laboratory.file("b", "2");
-    assert_eq!(laboratory.build(&[]).succeeded().ran(), ["COPY --from=one /a /a", "COPY b /b"]);
+    assert_eq!(
+        laboratory.build(&[]).succeeded().ran(),
+        ["COPY --from=one /a /a", "COPY b /b"]
+    );
 }
 
 #[test]
 fn a_source_that_was_built_again_with_the_same_result_stops_there() {
     let laboratory = Laboratory::new();
-    laboratory.dockerfile(TWO_STAGES).file("source", "text").build(&[]).succeeded();
+    laboratory
+        .dockerfile(TWO_STAGES)
+        .file("source", "text")
+        .build(&[])
+        .succeeded();
     laboratory.file("source", "TEXT");
     let again = laboratory.build(&[]).succeeded();
-    assert_eq!(again.ran(), ["COPY source /source", "RUN tr a-z A-Z </source >/made"]);
+    assert_eq!(
+        again.ran(),
+        ["COPY source /source", "RUN tr a-z A-Z </source >/made"]
+    );
 }
 
 #[test]
 fn times_and_files_that_no_line_reads_change_nothing() {
     let laboratory = Laboratory::new();
-    laboratory.dockerfile(TWO_STAGES).file("source", "text").build(&[]).succeeded();
+    laboratory
+        .dockerfile(TWO_STAGES)
+        .file("source", "text")
+        .build(&[])
+        .succeeded();
     laboratory.file("unused", "new");
-    let source = fs::File::options().write(true).open(laboratory.context().join("source")).unwrap();
-    source.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(1000)).unwrap();
+    let source = fs::File::options()
+        .write(true)
+        .open(laboratory.context().join("source"))
+        .unwrap();
+    source
+        .set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(1000))
+        .unwrap();
     assert_eq!(laboratory.build(&[]).succeeded().ran(), [""; 0]);
 }
 
@@ -53,23 +74,38 @@ fn a_stage_that_reads_nothing_of_the_platform_runs_once_for_all() {
          FROM --platform=linux/amd64 busybox AS program\nARG TARGETARCH\nRUN echo $TARGETARCH >/program\n\
          FROM scratch\nCOPY --from=page /page /page\nCOPY --from=program /program /program\n",
     );
-    let built = laboratory.build(&["--platform", "linux/amd64,linux/arm64,linux/arm/v7"]).succeeded();
+    let built = laboratory
+        .build(&["--platform", "linux/amd64,linux/arm64,linux/arm/v7"])
+        .succeeded();
     let ran = built.ran();
     let times = |what: &str| ran.iter().filter(|step| step.starts_with(what)).count();
     assert_eq!(times("RUN echo page"), 1, "{ran:?}");
     assert_eq!(times("COPY --from=page"), 1, "{ran:?}");
-    assert_eq!(times("RUN echo amd64") + times("RUN echo arm64") + times("RUN echo arm "), 3, "{ran:?}");
+    assert_eq!(
+        times("RUN echo amd64") + times("RUN echo arm64") + times("RUN echo arm "),
+        3,
+        "{ran:?}"
+    );
 }
 
 #[test]
 fn without_cache_everything_runs_and_what_comes_after_sees_the_new_result() {
     let laboratory = Laboratory::new();
-    laboratory.dockerfile("FROM busybox AS one\nRUN cat /proc/uptime >/now\nFROM busybox\nCOPY --from=one /now /now\n");
+    laboratory.dockerfile(
+        "FROM busybox AS one\nRUN cat /proc/uptime >/now\nFROM busybox\nCOPY --from=one /now /now\n",
+    );
     let first = laboratory.digest(&[]);
     let again = laboratory.build(&["--no-cache"]).succeeded();
-    assert_eq!(again.ran(), ["COPY --from=one /now /now", "RUN cat /proc/uptime >/now"]);
+    assert_eq!(
+        again.ran(),
+        ["COPY --from=one /now /now", "RUN cat /proc/uptime >/now"]
+    );
     assert_ne!(again.stdout.trim(), first);
-    assert_eq!(laboratory.digest(&[]), again.stdout.trim(), "the last result is the one that is used again");
+    assert_eq!(
+        laboratory.digest(&[]),
+        again.stdout.trim(),
+        "the last result is the one that is used again"
+    );
 }
 
 #[test]
@@ -100,10 +136,17 @@ fn two_builds_at_the_same_time_do_the_same_step_once() {
 #[test]
 fn the_context_is_seen_through_its_ignore_file() {
     let laboratory = Laboratory::new();
-    laboratory.dockerfile("FROM scratch\nCOPY . /all\n").file("kept", "").file("left/out", "").file("left/in", "");
+    laboratory
+        .dockerfile("FROM scratch\nCOPY . /all\n")
+        .file("kept", "")
+        .file("left/out", "")
+        .file("left/in", "");
     laboratory.file(".dockerignore", "left\n!left/in\nDockerfile\n.dockerignore\n");
     let files = laboratory.files(&[]).join("all");
-    let mut names: Vec<_> = fs::read_dir(&files).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> = fs::read_dir(&files)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     names.sort();
     assert_eq!(names, ["kept", "left"]);
     assert!(files.join("left/in").exists() && !files.join("left/out").exists());

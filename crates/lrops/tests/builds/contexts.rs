@@ -7,7 +7,9 @@ use crate::laboratory::{Laboratory, busybox};
 #[test]
 fn a_directory_is_a_context() {
     let laboratory = Laboratory::new();
-    laboratory.dockerfile("FROM scratch\nCOPY --from=assets /logo /logo\nCOPY own /own\n").file("own", "own");
+    laboratory
+        .dockerfile("FROM scratch\nCOPY --from=assets /logo /logo\nCOPY own /own\n")
+        .file("own", "own");
     let assets = laboratory.path("assets");
     fs::create_dir(&assets).unwrap();
     fs::write(assets.join("logo"), "logo").unwrap();
@@ -35,18 +37,42 @@ fn the_configuration_names_contexts_and_arguments() {
 fn a_context_can_be_another_dockerfiles_target() {
     let laboratory = Laboratory::new();
     laboratory.dockerfile("FROM tools\nRUN cat /tool >/copy\n");
-    laboratory.file("tools.Dockerfile", "FROM busybox AS wanted\nENV FROM_TOOLS=yes\nRUN echo tool >/tool\nFROM scratch AS other\n");
-    laboratory.file("lrops.toml", "[contexts.tools]\ndockerfile = \"tools.Dockerfile\"\ntarget = \"wanted\"\n");
+    laboratory.file(
+        "tools.Dockerfile",
+        "FROM busybox AS wanted\nENV FROM_TOOLS=yes\nRUN echo tool >/tool\nFROM scratch AS other\n",
+    );
+    laboratory.file(
+        "lrops.toml",
+        "[contexts.tools]\ndockerfile = \"tools.Dockerfile\"\ntarget = \"wanted\"\n",
+    );
     let built = laboratory.build(&["--tag", "nested"]).succeeded();
-    assert_eq!(built.ran(), ["FROM busybox AS wanted", "RUN cat /tool >/copy", "RUN echo tool >/tool"]);
-    let inspected = laboratory.run(["image", "inspect", "--format", "json", "nested"]).succeeded();
-    assert!(inspected.stdout.contains("FROM_TOOLS=yes"), "{}", inspected.stdout);
+    assert_eq!(
+        built.ran(),
+        [
+            "FROM busybox AS wanted",
+            "RUN cat /tool >/copy",
+            "RUN echo tool >/tool"
+        ]
+    );
+    let inspected = laboratory
+        .run(["image", "inspect", "--format", "json", "nested"])
+        .succeeded();
+    assert!(
+        inspected.stdout.contains("FROM_TOOLS=yes"),
+        "{}",
+        inspected.stdout
+    );
 }
 
 #[test]
 fn a_wrong_name_in_the_configuration_is_found_at_its_line() {
     let laboratory = Laboratory::new();
-    laboratory.dockerfile("FROM scratch\n").file("lrops.toml", "[build]\nplatfroms = []\n");
+    laboratory
+        .dockerfile("FROM scratch\n")
+        .file("lrops.toml", "[build]\nplatfroms = []\n");
     let text = laboratory.run(["build", "."]).failed(2).stderr;
-    assert!(text.contains("lrops.toml") && text.contains("platforms"), "{text}");
+    assert!(
+        text.contains("lrops.toml") && text.contains("platforms"),
+        "{text}"
+    );
 }

@@ -11,8 +11,14 @@ const DOCKERFILE: &str = "FROM busybox\nCOPY hello /hello\nRUN rm /bin/vi && ech
                           EXPOSE 80\nUSER 1000\nENTRYPOINT [\"/bin/sh\"]\n";
 
 fn tool(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -30,11 +36,20 @@ fn layout(more: &[&str]) -> (Laboratory, String) {
 #[test]
 fn skopeo_inspects_and_copies_a_layout() {
     let (laboratory, path) = layout(&[]);
-    let inspected: Value = serde_json::from_str(&tool(Command::new("skopeo").args(["inspect", &format!("oci:{path}:1")]))).unwrap();
+    let inspected: Value = serde_json::from_str(&tool(
+        Command::new("skopeo").args(["inspect", &format!("oci:{path}:1")]),
+    ))
+    .unwrap();
     assert_eq!(inspected["Architecture"], "amd64");
     assert_eq!(inspected["Labels"]["l"], "m");
     let copy = laboratory.path("copy").display().to_string();
-    tool(Command::new("skopeo").args(["--insecure-policy", "copy", "--all", &format!("oci:{path}:1"), &format!("dir:{copy}")]));
+    tool(Command::new("skopeo").args([
+        "--insecure-policy",
+        "copy",
+        "--all",
+        &format!("oci:{path}:1"),
+        &format!("dir:{copy}"),
+    ]));
     assert!(fs::read_dir(copy).unwrap().count() >= 4);
 }
 
@@ -42,11 +57,17 @@ fn skopeo_inspects_and_copies_a_layout() {
 fn umoci_unpacks_a_layout() {
     let (laboratory, path) = layout(&[]);
     let bundle = laboratory.path("bundle");
-    tool(Command::new("umoci").args(["unpack", "--image", &format!("{path}:1")]).arg(&bundle));
+    tool(
+        Command::new("umoci")
+            .args(["unpack", "--image", &format!("{path}:1")])
+            .arg(&bundle),
+    );
     let root = bundle.join("rootfs");
     assert_eq!(fs::read_to_string(root.join("hello")).unwrap(), "hello");
     assert_eq!(fs::read_to_string(root.join("made")).unwrap(), "made\n");
-    assert!(root.join("bin/ls").symlink_metadata().is_ok() && root.join("bin/vi").symlink_metadata().is_err());
+    assert!(
+        root.join("bin/ls").symlink_metadata().is_ok() && root.join("bin/vi").symlink_metadata().is_err()
+    );
 }
 
 #[test]
@@ -56,16 +77,35 @@ fn an_index_of_several_platforms_has_exactly_these() {
     laboratory.file("amd64", "1").file("arm64", "2").file("arm", "3");
     let path = laboratory.path("layout").display().to_string();
     let output = format!("type=oci,tar=false,dest={path}");
-    laboratory.digest(&["--platform", "linux/amd64,linux/arm64,linux/arm/v7", "--tag", "x:1", "--output", &output]);
-    let raw: Value = serde_json::from_str(&tool(Command::new("skopeo").args(["inspect", "--raw", &format!("oci:{path}:1")]))).unwrap();
+    laboratory.digest(&[
+        "--platform",
+        "linux/amd64,linux/arm64,linux/arm/v7",
+        "--tag",
+        "x:1",
+        "--output",
+        &output,
+    ]);
+    let raw: Value = serde_json::from_str(&tool(Command::new("skopeo").args([
+        "inspect",
+        "--raw",
+        &format!("oci:{path}:1"),
+    ])))
+    .unwrap();
     let platforms: Vec<String> = raw["manifests"]
         .as_array()
         .unwrap()
         .iter()
         .map(|manifest| {
             let platform = &manifest["platform"];
-            let variant = platform["variant"].as_str().map(|variant| format!("/{variant}")).unwrap_or_default();
-            format!("{}/{}{variant}", platform["os"].as_str().unwrap(), platform["architecture"].as_str().unwrap())
+            let variant = platform["variant"]
+                .as_str()
+                .map(|variant| format!("/{variant}"))
+                .unwrap_or_default();
+            format!(
+                "{}/{}{variant}",
+                platform["os"].as_str().unwrap(),
+                platform["architecture"].as_str().unwrap()
+            )
         })
         .collect();
     assert_eq!(platforms, ["linux/amd64", "linux/arm64", "linux/arm/v7"]);
@@ -85,7 +125,9 @@ fn an_archive_holds_the_same_image_as_a_layout() {
 #[test]
 fn the_files_can_be_had_as_they_are() {
     let laboratory = Laboratory::new();
-    laboratory.dockerfile("FROM scratch\nCOPY a /dir/a\n").file("a", "content");
+    laboratory
+        .dockerfile("FROM scratch\nCOPY a /dir/a\n")
+        .file("a", "content");
     let files = laboratory.files(&[]);
     assert_eq!(fs::read_to_string(files.join("dir/a")).unwrap(), "content");
     let both = laboratory.path("both");
@@ -99,7 +141,14 @@ fn digests_are_written_where_scripts_look_for_them() {
     let laboratory = Laboratory::new();
     laboratory.dockerfile(DOCKERFILE).file("hello", "hello");
     let (id, metadata) = (laboratory.path("id"), laboratory.path("metadata.json"));
-    let arguments = ["--iidfile", id.to_str().unwrap(), "--metadata-file", metadata.to_str().unwrap(), "--tag", "hello:1"];
+    let arguments = [
+        "--iidfile",
+        id.to_str().unwrap(),
+        "--metadata-file",
+        metadata.to_str().unwrap(),
+        "--tag",
+        "hello:1",
+    ];
     let digest = laboratory.digest(&arguments);
     let metadata: Value = serde_json::from_str(&fs::read_to_string(metadata).unwrap()).unwrap();
     assert_eq!(metadata["containerimage.digest"], *digest);

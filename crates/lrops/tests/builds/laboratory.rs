@@ -42,7 +42,10 @@ impl Laboratory {
 
     pub(crate) fn of(user: User) -> Self {
         // Ordinary users must be able to come here, whatever TMPDIR is.
-        let directory = tempfile::Builder::new().prefix("lrops-test-").tempdir_in("/var/tmp").unwrap();
+        let directory = tempfile::Builder::new()
+            .prefix("lrops-test-")
+            .tempdir_in("/var/tmp")
+            .unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let laboratory = Self { directory, user };
         fs::create_dir(laboratory.context()).unwrap();
@@ -78,8 +81,14 @@ impl Laboratory {
     /// Returns a command of lrops that is still to be run.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(program());
-        command.args(arguments).current_dir(self.context()).stdin(Stdio::null());
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", self.directory.path());
+        command
+            .args(arguments)
+            .current_dir(self.context())
+            .stdin(Stdio::null());
+        command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", self.directory.path());
         command.env("LROPS_ROOT", self.store());
         if let User::Ordinary(id) = self.user {
             command.uid(id).gid(id);
@@ -114,7 +123,10 @@ impl Laboratory {
     pub(crate) fn digest(&self, more: &[&str]) -> String {
         let ended = self.build(more).succeeded();
         let digest = ended.stdout.trim().to_owned();
-        assert!(digest.starts_with("sha256:") && digest.len() == 71, "stdout is the digest: {digest:?}");
+        assert!(
+            digest.starts_with("sha256:") && digest.len() == 71,
+            "stdout is the digest: {digest:?}"
+        );
         digest
     }
 
@@ -153,23 +165,35 @@ impl Ended {
 
     /// Returns the events of a build.
     pub(crate) fn events(&self) -> Vec<Value> {
-        self.stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.stderr
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     /// Returns the instructions of the steps, each with how it ended: `RUN true: done`.
     pub(crate) fn steps(&self) -> Vec<String> {
         let events = self.events();
         let ends = |step: &Value| {
-            let end = events.iter().find(|event| event["event"] == "finished" && event["step"] == *step);
-            end.map_or_else(|| "unfinished".to_owned(), |end| match &end["outcome"] {
-                Value::String(outcome) => outcome.clone(),
-                _ => "failed".to_owned(),
-            })
+            let end = events
+                .iter()
+                .find(|event| event["event"] == "finished" && event["step"] == *step);
+            end.map_or_else(
+                || "unfinished".to_owned(),
+                |end| match &end["outcome"] {
+                    Value::String(outcome) => outcome.clone(),
+                    _ => "failed".to_owned(),
+                },
+            )
         };
         let started = events.iter().filter(|event| event["event"] == "started");
         let steps = started.filter_map(|event| {
             let label = event["name"].get("step")?;
-            Some(format!("{}: {}", label["instruction"].as_str()?, ends(&event["step"])))
+            Some(format!(
+                "{}: {}",
+                label["instruction"].as_str()?,
+                ends(&event["step"])
+            ))
         });
         steps.collect()
     }
@@ -177,7 +201,9 @@ impl Ended {
     /// Returns the steps that really ran, sorted.
     pub(crate) fn ran(&self) -> Vec<String> {
         let steps = self.steps().into_iter();
-        let mut ran: Vec<String> = steps.filter_map(|step| step.strip_suffix(": done").map(str::to_owned)).collect();
+        let mut ran: Vec<String> = steps
+            .filter_map(|step| step.strip_suffix(": done").map(str::to_owned))
+            .collect();
         ran.sort();
         ran
     }

@@ -8,31 +8,44 @@ use std::time::{Duration, Instant};
 use crate::laboratory::{Ended, Laboratory};
 
 /// A long build: one step that is quick, one that is not.
-const LONG: &str = "FROM busybox\nRUN echo quick >/quick\nRUN echo started >/started; sleep 977 & sleep 978; wait\n";
+const LONG: &str =
+    "FROM busybox\nRUN echo quick >/quick\nRUN echo started >/started; sleep 977 & sleep 978; wait\n";
 
 fn start(laboratory: &Laboratory) -> Child {
     let mut command = laboratory.command(laboratory.build_arguments(&[]));
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// Waits until a process with this argument runs below the given one, or none does any more.
 fn wait_for(argument: &str, present: bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while running(argument) != present {
-        assert!(Instant::now() < deadline, "sleep {argument}: still {}", if present { "absent" } else { "there" });
+        assert!(
+            Instant::now() < deadline,
+            "sleep {argument}: still {}",
+            if present { "absent" } else { "there" }
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 fn running(argument: &str) -> bool {
     let wanted = format!("sleep\0{argument}\0");
-    fs::read_dir("/proc").unwrap().flatten().any(|entry| {
-        fs::read(entry.path().join("cmdline")).is_ok_and(|text| text == wanted.as_bytes())
-    })
+    fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .any(|entry| fs::read(entry.path().join("cmdline")).is_ok_and(|text| text == wanted.as_bytes()))
 }
 
 fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    let status = Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
@@ -46,7 +59,10 @@ fn assert_store_is_sound(laboratory: &Laboratory) {
         let left: Vec<_> = fs::read_dir(laboratory.store().join(name))
             .map(|entries| entries.flatten().map(|entry| entry.file_name()).collect())
             .unwrap_or_default();
-        let trees: Vec<_> = left.iter().filter(|name| !Path::new(name).extension().is_some_and(|e| e == "lock")).collect();
+        let trees: Vec<_> = left
+            .iter()
+            .filter(|name| !Path::new(name).extension().is_some_and(|e| e == "lock"))
+            .collect();
         assert!(trees.is_empty(), "{name} holds {trees:?}");
     }
 }

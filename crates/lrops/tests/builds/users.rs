@@ -8,13 +8,17 @@ use crate::laboratory::{Laboratory, User};
 /// Everything that depends on owners, modes, links and removals.
 const DOCKERFILE: &str = "FROM busybox AS made\nWORKDIR /work\n\
     RUN echo one >one && ln -s one link && ln one hard && mkfifo pipe && chmod 4755 one && mkdir -m 700 private\n\
-    COPY --chown=1000:2000 tree /owned\nCOPY --link --chown=app:extra tree/file /linked/file\n\
+    COPY --chown=1000:2000 tree /owned\nCOPY --link --chown=1000:2000 tree/file /linked/file\n\
+    COPY --chown=app:extra tree/file /named/file\n\
     FROM busybox\nCOPY --from=made /owned /owned\nCOPY --from=made /work /work\nADD archive.tar /archive/\n\
-    RUN rm /bin/vi && echo more >>/owned/file && mv /owned/sub /moved && rm -r /work/private && mkdir /work/private\n\
+    RUN rm /bin/vi && echo more >>/owned/file && mv /owned/sub/deep /moved && rm -r /work/private && mkdir /work/private\n\
     USER app\nWORKDIR /home/app\n";
 
 fn fill(laboratory: &Laboratory) {
-    laboratory.dockerfile(DOCKERFILE).file("tree/file", "content").file("tree/sub/deep", "content");
+    laboratory
+        .dockerfile(DOCKERFILE)
+        .file("tree/file", "content")
+        .file("tree/sub/deep", "content");
     std::os::unix::fs::symlink("file", laboratory.context().join("tree/link")).unwrap();
     let mut tar = tar::Builder::new(fs::File::create(laboratory.context().join("archive.tar")).unwrap());
     let mut header = tar::Header::new_ustar();
@@ -41,11 +45,20 @@ impl Account {
         let id = String::from_utf8(id.stdout).unwrap().trim().parse().unwrap();
         // useradd gives a range of its own accord where the machine is set up so; the test says what it wants.
         for flag in ["--del-subuids", "--del-subgids"] {
-            let _ = Command::new("usermod").args([flag, "100000-4294967294", &name]).output();
+            let _ = Command::new("usermod")
+                .args([flag, "100000-4294967294", &name])
+                .output();
         }
-        for (file, prefix) in [("/etc/subuid", format!("{name}:")), ("/etc/subgid", format!("{name}:"))] {
+        for (file, prefix) in [
+            ("/etc/subuid", format!("{name}:")),
+            ("/etc/subgid", format!("{name}:")),
+        ] {
             let text = fs::read_to_string(file).unwrap_or_default();
-            let lines: String = text.lines().filter(|line| !line.starts_with(&prefix)).map(|line| format!("{line}\n")).collect();
+            let lines: String = text
+                .lines()
+                .filter(|line| !line.starts_with(&prefix))
+                .map(|line| format!("{line}\n"))
+                .collect();
             fs::write(file, lines).unwrap();
         }
         if subordinate_ids {
@@ -65,19 +78,32 @@ impl Drop for Account {
 
 fn run(command: &mut Command) {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
 fn root_and_ordinary_users_build_the_same_image_in_any_directory() {
     let with = Account::new("lrops-with", true);
     let without = Account::new("lrops-without", false);
-    let users = [User::Root, User::Root, User::Ordinary(with.id), User::Ordinary(without.id)];
+    let users = [
+        User::Root,
+        User::Root,
+        User::Ordinary(with.id),
+        User::Ordinary(without.id),
+    ];
     let digests = users.map(|user| {
         let laboratory = Laboratory::of(user);
         fill(&laboratory);
         let digest = laboratory.digest(&["--tag", "same"]);
-        assert_eq!(laboratory.build(&[]).succeeded().ran(), [""; 0], "{user:?} finds its own results");
+        assert_eq!(
+            laboratory.build(&[]).succeeded().ran(),
+            [""; 0],
+            "{user:?} finds its own results"
+        );
         digest
     });
     assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:#?}");

@@ -3,7 +3,10 @@
 //! One cold build serves all tests; each changes a copy of the example and looks at what is done again. The programs
 //! are run: amd64's in a sandbox, from its image; the others under QEMU.
 
-#![expect(clippy::disallowed_methods, reason = "tests start programs and look at the clock")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests start programs and look at the clock"
+)]
 
 #[path = "../builds/laboratory.rs"]
 #[expect(dead_code, reason = "these tests need less of it than others")]
@@ -32,7 +35,11 @@ fn hello() -> MutexGuard<'static, Hello> {
     let hello = HELLO.get_or_init(|| {
         let laboratory = Laboratory::new();
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/hello");
-        let copied = Command::new("cp").args(["-r"]).arg(example.join(".")).arg(laboratory.context()).status();
+        let copied = Command::new("cp")
+            .args(["-r"])
+            .arg(example.join("."))
+            .arg(laboratory.context())
+            .status();
         assert!(copied.unwrap().success());
         let cold = build(&laboratory).succeeded();
         Mutex::new(Hello { laboratory, cold })
@@ -42,7 +49,15 @@ fn hello() -> MutexGuard<'static, Hello> {
 
 fn build(laboratory: &Laboratory) -> Ended {
     let output = format!("type=oci,tar=false,dest={}", layout(laboratory).display());
-    laboratory.run(["build", "--progress=rawjson", "--tag", "hello:test", "--output", &output, "."])
+    laboratory.run([
+        "build",
+        "--progress=rawjson",
+        "--tag",
+        "hello:test",
+        "--output",
+        &output,
+        ".",
+    ])
 }
 
 fn layout(laboratory: &Laboratory) -> PathBuf {
@@ -57,11 +72,29 @@ fn times(ended: &Ended, what: &str) -> usize {
 #[test]
 fn three_platforms_are_built_with_one_ui_and_without_emulation() {
     let hello = hello();
-    let planned = hello.cold.events().into_iter().find(|event| event["event"] == "planned").unwrap();
+    let planned = hello
+        .cold
+        .events()
+        .into_iter()
+        .find(|event| event["event"] == "planned")
+        .unwrap();
     assert_eq!(planned["emulated"], 0);
-    assert_eq!(times(&hello.cold, "RUN --network=none npm run build"), 1, "{:#?}", hello.cold.ran());
-    assert_eq!(times(&hello.cold, "RUN --mount=type=cache,target=/var/cache/npm npm ci"), 1);
-    let compiled = hello.cold.ran().into_iter().filter(|step| step.contains("go build")).count();
+    assert_eq!(
+        times(&hello.cold, "RUN --network=none npm run build"),
+        1,
+        "{:#?}",
+        hello.cold.ran()
+    );
+    assert_eq!(
+        times(&hello.cold, "RUN --mount=type=cache,target=/var/cache/npm npm ci"),
+        1
+    );
+    let compiled = hello
+        .cold
+        .ran()
+        .into_iter()
+        .filter(|step| step.contains("go build"))
+        .count();
     assert_eq!(compiled, 3, "{:#?}", hello.cold.ran());
 }
 
@@ -69,16 +102,29 @@ fn three_platforms_are_built_with_one_ui_and_without_emulation() {
 fn the_image_is_proved_and_other_tools_read_it() {
     let hello = hello();
     let path = layout(&hello.laboratory);
-    let verified = hello.laboratory.run(["verify", "--format", "json", path.to_str().unwrap()]).succeeded();
+    let verified = hello
+        .laboratory
+        .run(["verify", "--format", "json", path.to_str().unwrap()])
+        .succeeded();
     let report: Value = serde_json::from_str(&verified.stdout).unwrap();
     let text = report.to_string();
     for platform in ["linux/amd64", "linux/arm64", "linux/arm/v7"] {
         assert!(text.contains(platform), "{text}");
     }
     let copy = hello.laboratory.path("copy");
-    let arguments = ["--insecure-policy", "copy", "--all", &format!("oci:{}:test", path.display()), &format!("oci:{}:x", copy.display())];
+    let arguments = [
+        "--insecure-policy",
+        "copy",
+        "--all",
+        &format!("oci:{}:test", path.display()),
+        &format!("oci:{}:x", copy.display()),
+    ];
     let copied = Command::new("skopeo").args(arguments).output().unwrap();
-    assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+    assert!(
+        copied.status.success(),
+        "{}",
+        String::from_utf8_lossy(&copied.stderr)
+    );
     let original = fs::read_to_string(path.join("index.json")).unwrap();
     let copied = fs::read_to_string(copy.join("index.json")).unwrap();
     let digest = |text: &str| serde_json::from_str::<Value>(text).unwrap()["manifests"][0]["digest"].clone();
@@ -106,29 +152,56 @@ fn after_change(hello: &Hello, name: &str, change: impl Fn(&str) -> String) -> E
 #[test]
 fn a_changed_go_file_leaves_the_ui_and_the_bases_cached() {
     let hello = hello();
-    let changed = after_change(&hello, "server/main.go", |text| text.to_owned() + "\nvar changedByTest = 1\n\nfunc init() { changedByTest++ }\n");
+    let changed = after_change(&hello, "server/main.go", |text| {
+        text.to_owned() + "\nvar changedByTest = 1\n\nfunc init() { changedByTest++ }\n"
+    });
     let ran = changed.ran();
     assert!(ran.iter().any(|step| step.contains("go build")), "{ran:#?}");
-    assert!(!ran.iter().any(|step| step.contains("npm") || step.starts_with("FROM")), "{ran:#?}");
-    let resolved = changed.events().into_iter().filter(|event| event["name"]["activity"].as_str().is_some_and(|name| name.contains("resolving")));
-    assert!(resolved.count() >= 5, "bases are looked up, and not assembled again");
+    assert!(
+        !ran.iter()
+            .any(|step| step.contains("npm") || step.starts_with("FROM")),
+        "{ran:#?}"
+    );
+    let resolved = changed.events().into_iter().filter(|event| {
+        event["name"]["activity"]
+            .as_str()
+            .is_some_and(|name| name.contains("resolving"))
+    });
+    assert!(
+        resolved.count() >= 5,
+        "bases are looked up, and not assembled again"
+    );
 }
 
 #[test]
 fn a_changed_ui_file_leaves_what_does_not_depend_on_it() {
     let hello = hello();
-    let changed = after_change(&hello, "ui/index.html", |text| text.replace("</body>", "<p>changed</p></body>"));
+    let changed = after_change(&hello, "ui/index.html", |text| {
+        text.replace("</body>", "<p>changed</p></body>")
+    });
     let ran = changed.ran();
     assert!(ran.iter().any(|step| step.contains("npm run build")), "{ran:#?}");
-    assert!(!ran.iter().any(|step| step.contains("npm ci") || step.contains("pip")), "{ran:#?}");
-    assert!(!ran.iter().any(|step| step.starts_with("COPY server/")), "{ran:#?}");
+    assert!(
+        !ran.iter()
+            .any(|step| step.contains("npm ci") || step.contains("pip")),
+        "{ran:#?}"
+    );
+    assert!(
+        !ran.iter().any(|step| step.starts_with("COPY server/")),
+        "{ran:#?}"
+    );
 }
 
 /// Returns the files of one platform's image.
 fn files(hello: &Hello, platform: &str) -> PathBuf {
-    let path = hello.laboratory.path(&format!("files-{}", platform.replace('/', "_")));
+    let path = hello
+        .laboratory
+        .path(&format!("files-{}", platform.replace('/', "_")));
     let output = format!("type=local,dest={}", path.display());
-    hello.laboratory.run(["build", "--platform", platform, "--output", &output, "."]).succeeded();
+    hello
+        .laboratory
+        .run(["build", "--platform", platform, "--output", &output, "."])
+        .succeeded();
     path
 }
 
@@ -154,20 +227,38 @@ fn get(address: &str, path: &str) -> Option<String> {
 /// Starts a program of the image under QEMU, and asks it for its page.
 fn serves_its_page(platform: &str, emulator: &str, reported: &str) {
     let root = files(&hello(), platform);
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
     let mut command = Command::new(emulator);
-    command.arg(root.join("usr/local/bin/hello")).args(["--addr", &address]);
-    let _server = Server(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    command
+        .arg(root.join("usr/local/bin/hello"))
+        .args(["--addr", &address]);
+    let _server = Server(
+        command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
     let deadline = Instant::now() + Duration::from_secs(30);
     let page = loop {
         if let Some(page) = get(&address, "/") {
             break page;
         }
-        assert!(Instant::now() < deadline, "{platform}: the server does not answer");
+        assert!(
+            Instant::now() < deadline,
+            "{platform}: the server does not answer"
+        );
         std::thread::sleep(Duration::from_millis(50));
     };
     assert!(page.starts_with("HTTP/1.0 200"), "{page}");
-    assert!(page.contains("<script"), "the page is the one that Vite made: {page}");
+    assert!(
+        page.contains("<script"),
+        "the page is the one that Vite made: {page}"
+    );
     let answer = get(&address, "/api/hello").unwrap();
     assert!(answer.contains(reported), "{answer}");
 }
@@ -194,7 +285,17 @@ fn the_amd64_server_serves_its_page_in_a_sandbox_from_its_image() {
     );
     let image = format!("hello=oci-layout://{}:test", layout(&hello.laboratory).display());
     let tools = format!("busybox=oci-layout://{}", busybox().display());
-    let arguments = ["build", "--progress=plain", "--platform", "linux/amd64", "--build-context", &image, "--build-context", &tools, "."];
+    let arguments = [
+        "build",
+        "--progress=plain",
+        "--platform",
+        "linux/amd64",
+        "--build-context",
+        &image,
+        "--build-context",
+        &tools,
+        ".",
+    ];
     let ended = runner.run(arguments).succeeded();
     let text = &ended.stderr;
     assert!(text.contains("<script"), "{text}");

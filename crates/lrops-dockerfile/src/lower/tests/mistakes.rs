@@ -4,6 +4,8 @@ use expect_test::expect;
 use lrops_model::oci::ImageConfig;
 
 use super::{check_errors, inputs, lower_with};
+use crate::instruction::Dockerfile;
+use crate::lower::source_date_epoch;
 
 #[test]
 fn a_name_of_no_reference_gets_advice() {
@@ -181,11 +183,15 @@ fn a_source_date_epoch_is_a_number_or_names_something_with_a_time() {
             2: InvalidSourceDateEpoch: SOURCE_DATE_EPOCH stage does not meet source-only requirements: unsupported COPY instruction
         "#]],
     );
-    lower_with(
-        &mut inputs("ARG SOURCE_DATE_EPOCH=1445412480\nFROM scratch\n"),
-        &ImageConfig::default(),
-    )
-    .unwrap();
+    let text = "ARG SOURCE_DATE_EPOCH=1445412480\nFROM scratch\n";
+    let mut inputs = inputs(text);
+    lower_with(&mut inputs, &ImageConfig::default()).unwrap();
+    let (dockerfile, _) = Dockerfile::parse(text);
+    assert_eq!(source_date_epoch(&dockerfile, &inputs), Some(1_445_412_480));
+    inputs
+        .build_args
+        .insert("SOURCE_DATE_EPOCH".to_owned(), "7".to_owned());
+    assert_eq!(source_date_epoch(&dockerfile, &inputs), Some(7));
 }
 
 #[test]

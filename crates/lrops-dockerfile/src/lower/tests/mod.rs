@@ -1,5 +1,10 @@
 //! What stages become.
 
+#![expect(
+    clippy::needless_raw_string_hashes,
+    reason = "expect-test writes its texts so"
+)]
+
 mod config;
 mod files;
 mod mistakes;

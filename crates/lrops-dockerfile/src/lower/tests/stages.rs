@@ -184,7 +184,7 @@ fn a_stage_on_a_named_directory_gives_what_it_made_of_it() {
         &ImageConfig::default(),
         expect![[r#"
             linux/amd64 linux/arm64 | 0  0/0 load context tree
-            linux/amd64 linux/arm64 | 1 one 1/1 FROM tree
+            linux/amd64 linux/arm64 | 1 one 1/2 FROM tree AS one
             linux/amd64 | 2 one 2/2 RUN a
             linux/amd64 | 4 stage-1 1/1 COPY --from=one /x /y
             linux/arm64 | 2 one 2/2 RUN a

@@ -77,7 +77,7 @@ fn an_empty_line_between_continued_lines_is_warned_of() {
         expect![[r#"
             1-1 FROM | words "x"
             2-6 RUN | text "a    b" ← "a \\\n\n  \\\n \n b"
-            6:1 Warning NoEmptyContinuation: Empty continuation line (remove the empty line, or put a # there)
+            6:1 Warning NoEmptyContinuation: Empty continuation line found in: RUN a    b (remove the empty line, or put a # there)
         "#]],
     );
 }

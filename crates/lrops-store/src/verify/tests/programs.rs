@@ -236,33 +236,48 @@ fn arm_programs_need_no_higher_version_than_the_platforms() {
                 layer.file(&format!("tag-{value}"), bytes)
             })
     };
-    check(&single("linux/arm/v5", layer()), expect![[r#"
+    check(
+        &single("linux/arm/v5", layer()),
+        expect![[r#"
         error ArmVersionTooHigh: linux/arm/v5: /tag-10 needs ARM version 7 (Tag_CPU_arch in .ARM.attributes), but the platform has version 5
         error ArmVersionTooHigh: linux/arm/v5: /tag-14 needs ARM version 8 (Tag_CPU_arch in .ARM.attributes), but the platform has version 5
         error ArmVersionTooHigh: linux/arm/v5: /tag-22 needs ARM version 9 (Tag_CPU_arch in .ARM.attributes), but the platform has version 5
         error ArmVersionTooHigh: linux/arm/v5: /tag-6 needs ARM version 6 (Tag_CPU_arch in .ARM.attributes), but the platform has version 5
         error ArmVersionTooHigh: linux/arm/v5: /tag-9 needs ARM version 6 (Tag_CPU_arch in .ARM.attributes), but the platform has version 5
-    "#]]);
-    check(&single("linux/arm/v6", layer()), expect![[r#"
+    "#]],
+    );
+    check(
+        &single("linux/arm/v6", layer()),
+        expect![[r#"
         error ArmVersionTooHigh: linux/arm/v6: /tag-10 needs ARM version 7 (Tag_CPU_arch in .ARM.attributes), but the platform has version 6
         error ArmVersionTooHigh: linux/arm/v6: /tag-14 needs ARM version 8 (Tag_CPU_arch in .ARM.attributes), but the platform has version 6
         error ArmVersionTooHigh: linux/arm/v6: /tag-22 needs ARM version 9 (Tag_CPU_arch in .ARM.attributes), but the platform has version 6
-    "#]]);
-    check(&single("linux/arm/v7", layer()), expect![[r#"
+    "#]],
+    );
+    check(
+        &single("linux/arm/v7", layer()),
+        expect![[r#"
         error ArmVersionTooHigh: linux/arm/v7: /tag-14 needs ARM version 8 (Tag_CPU_arch in .ARM.attributes), but the platform has version 7
         error ArmVersionTooHigh: linux/arm/v7: /tag-22 needs ARM version 9 (Tag_CPU_arch in .ARM.attributes), but the platform has version 7
-    "#]]);
-    check(&single("linux/arm/v8", layer()), expect![[r#"
+    "#]],
+    );
+    check(
+        &single("linux/arm/v8", layer()),
+        expect![[r#"
         error ArmVersionTooHigh: linux/arm/v8: /tag-22 needs ARM version 9 (Tag_CPU_arch in .ARM.attributes), but the platform has version 8
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn attributes_are_read_in_either_byte_order() {
     let layer = Layer::new().file("app", Elf::program("armbe").cpu_architecture(14).bytes());
-    check(&single("linux/armbe/v7", layer), expect![[r#"
+    check(
+        &single("linux/armbe/v7", layer),
+        expect![[r#"
         error ArmVersionTooHigh: linux/armbe/v7: /app needs ARM version 8 (Tag_CPU_arch in .ARM.attributes), but the platform has version 7
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
