@@ -5,10 +5,12 @@ use std::sync::{Mutex, PoisonError};
 use lrops_model::blob::BlobStore;
 use lrops_model::engine::{BuildError, Delivered, Engine};
 use lrops_model::event::OnEvent;
+use lrops_model::finding::Finding;
 use lrops_model::graph::{Graph, Op, StepId};
 use lrops_model::oci::Descriptor;
 use lrops_model::platform::Platform;
-use lrops_model::request::BuildRequest;
+use lrops_model::request::{BuildRequest, Timestamps};
+use lrops_model::timestamp::Timestamp;
 use lrops_remote::registry::Registry;
 use lrops_sandbox::Snapshotter;
 use lrops_store::store::Store;
@@ -78,6 +80,16 @@ impl<'a> EmbeddedEngine<'a> {
         Planner::new(request, &images, &reporter).plan()
     }
 
+    /// Says what is wrong or doubtful in a request's Dockerfile, without building it.
+    ///
+    /// # Errors
+    /// When the request was cancelled, or cannot be looked into.
+    pub fn check(&self, request: &BuildRequest, on_event: OnEvent<'_>) -> Result<Vec<Finding>, BuildError> {
+        let reporter = self.reporter(on_event);
+        let images = Images::new(&self.settings, request);
+        Planner::new(request, &images, &reporter).check()
+    }
+
     fn reporter<'e>(&self, on_event: OnEvent<'e>) -> Reporter<'e> {
         Reporter::new(
             on_event,
@@ -99,6 +111,7 @@ impl Engine for EmbeddedEngine<'_> {
         for finding in plan.findings.drain(..) {
             reporter.finding(finding);
         }
+        let request = &with_epoch(request, plan.epoch);
         let contexts = Contexts::open(
             &plan.directories,
             &self.settings.store.builds().join("stat"),
@@ -127,6 +140,18 @@ impl Engine for EmbeddedEngine<'_> {
         request.cancel.check()?;
         assemble(request, &plan.graph, &layers, store, &reporter).map(Delivered::Stored)
     }
+}
+
+/// Returns the request with the times that `SOURCE_DATE_EPOCH` asks for, which the Dockerfile may say too.
+fn with_epoch(request: &BuildRequest, epoch: Option<Timestamp>) -> BuildRequest {
+    let mut request = request.clone();
+    if let Some(epoch) = epoch {
+        request.created = epoch;
+        if matches!(request.timestamps, Timestamps::Fixed(_)) {
+            request.timestamps = Timestamps::Fixed(epoch);
+        }
+    }
+    request
 }
 
 /// Runs all steps, and packs layers as soon as their steps have ended.

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
+use lrops_dockerfile::check::{CheckOptions, check, lower_checked};
 use lrops_dockerfile::instruction::Dockerfile;
-use lrops_dockerfile::lower::{ImageRef, LowerInputs, Lowered, Resolved, lower};
+use lrops_dockerfile::lower::{ImageRef, LowerInputs, Lowered, Resolved, Stages, source_date_epoch};
 use lrops_model::engine::BuildError;
 use lrops_model::event::{BuildEvent, StepName, StepOutcome};
 use lrops_model::finding::{Finding, Place, Severity};
@@ -14,6 +15,7 @@ use lrops_model::reference::Reference;
 use lrops_model::request::{
     BuildRequest, DirectoryContext, DockerfileText, EmulationPolicy, NamedContext, NestedBuild,
 };
+use lrops_model::timestamp::Timestamp;
 
 use crate::images::{Images, ResolvedImage};
 use crate::reporter::Reporter;
@@ -28,6 +30,8 @@ pub struct Plan {
     pub graph: Graph,
     /// What a person should know before it starts.
     pub findings: Vec<Finding>,
+    /// `SOURCE_DATE_EPOCH`, where the request or the Dockerfile gives it.
+    pub epoch: Option<Timestamp>,
     /// The directories that the graph's contexts mean.
     pub(crate) directories: BTreeMap<String, DirectoryContext>,
 }
@@ -65,9 +69,18 @@ struct Source<'a> {
     platforms: Vec<Platform>,
     build_args: &'a BTreeMap<String, String>,
     labels: BTreeMap<String, String>,
+    /// Lines of the ignore file of its context.
+    ignore: &'a [String],
     main_context: String,
     /// Names that may not be looked up as contexts again: the builds that this one is nested in.
     inside: Vec<String>,
+}
+
+/// A Dockerfile lowered.
+struct Lowering {
+    graph: Graph,
+    findings: Vec<Finding>,
+    epoch: Option<Timestamp>,
 }
 
 impl<'a> Planner<'a> {
@@ -85,18 +98,11 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// Findings of the Dockerfile; images that cannot be had; emulation where it is denied.
     pub(crate) fn plan(self) -> Result<Plan, BuildError> {
-        let request = self.request;
-        self.add_directory(ContextOp::MAIN, &request.context);
-        let source = Source {
-            dockerfile: &request.dockerfile,
-            target: request.target.clone(),
-            platforms: request.platforms.clone(),
-            build_args: &request.build_args,
-            labels: request.labels.clone(),
-            main_context: ContextOp::MAIN.to_owned(),
-            inside: Vec::new(),
-        };
-        let (graph, mut findings) = self.lower(&source)?;
+        let Lowering {
+            graph,
+            mut findings,
+            epoch,
+        } = self.lower(&self.main_source())?;
         findings.extend(self.emulation_findings(&graph)?);
         let directories = self
             .directories
@@ -105,6 +111,7 @@ impl<'a> Planner<'a> {
         Ok(Plan {
             graph,
             findings,
+            epoch,
             directories,
         })
     }
@@ -114,18 +121,97 @@ impl<'a> Planner<'a> {
         directories.insert(name.to_owned(), directory.clone());
     }
 
-    /// Lowers one Dockerfile, looking up what it needs until nothing is missing.
-    fn lower(&self, source: &Source<'_>) -> Result<(Graph, Vec<Finding>), BuildError> {
-        let (dockerfile, mut findings) = Dockerfile::parse(&source.dockerfile.text);
-        if findings.iter().any(|finding| finding.severity == Severity::Error) {
-            return Err(dockerfile_error(source.dockerfile, findings));
+    /// Says what is wrong or doubtful in the Dockerfile, all stages included unless a target is asked for. Images that
+    /// cannot be had are among the findings.
+    ///
+    /// # Errors
+    /// When the request was cancelled.
+    pub(crate) fn check(self) -> Result<Vec<Finding>, BuildError> {
+        let source = self.main_source();
+        let (dockerfile, mut findings) = match read(source.dockerfile, source.build_args) {
+            Ok(read) => read,
+            Err(findings) => return Ok(findings),
+        };
+        let stages = if source.target.is_some() {
+            Stages::Needed
+        } else {
+            Stages::All
+        };
+        let mut inputs = self.lower_inputs(&source);
+        let mut missing: BTreeSet<ImageRef> = BTreeSet::new();
+        loop {
+            self.request.cancel.check()?;
+            let checked = check(&dockerfile, &inputs, source.ignore, stages);
+            let needs: Vec<_> = checked
+                .needs
+                .into_iter()
+                .filter(|(image, _)| !missing.contains(image))
+                .collect();
+            if needs.is_empty() {
+                findings.extend(checked.findings);
+                return Ok(findings);
+            }
+            for (image, place) in needs {
+                match self.resolve(&source, &image, &place) {
+                    Ok(resolved) => {
+                        inputs.images.insert(image, resolved);
+                    }
+                    Err(BuildError::Dockerfile { findings: more, .. }) => {
+                        findings.extend(more);
+                        missing.insert(image);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
         }
+    }
+
+    fn main_source(&self) -> Source<'a> {
+        let request = self.request;
+        self.add_directory(ContextOp::MAIN, &request.context);
+        Source {
+            dockerfile: &request.dockerfile,
+            target: request.target.clone(),
+            platforms: request.platforms.clone(),
+            build_args: &request.build_args,
+            labels: request.labels.clone(),
+            ignore: &request.context.ignore,
+            main_context: ContextOp::MAIN.to_owned(),
+            inside: Vec::new(),
+        }
+    }
+
+    /// Lowers one Dockerfile, looking up what it needs until nothing is missing.
+    fn lower(&self, source: &Source<'_>) -> Result<Lowering, BuildError> {
+        let wrong = |findings| dockerfile_error(source.dockerfile, findings);
+        let (dockerfile, mut findings) = read(source.dockerfile, source.build_args).map_err(wrong)?;
+        let mut inputs = self.lower_inputs(source);
+        let epoch = source_date_epoch(&dockerfile, &inputs).map(Timestamp);
+        loop {
+            self.request.cancel.check()?;
+            match lower_checked(&dockerfile, &inputs, source.ignore).map_err(wrong)? {
+                Lowered::Ready {
+                    graph,
+                    findings: more,
+                } => {
+                    findings.extend(more);
+                    return Ok(Lowering {
+                        graph,
+                        findings,
+                        epoch,
+                    });
+                }
+                Lowered::Needs(needs) => inputs.images.extend(self.resolve_all(source, needs)?),
+            }
+        }
+    }
+
+    fn lower_inputs(&self, source: &Source<'_>) -> LowerInputs {
         let named_contexts = self.request.named_contexts.keys();
-        let named_contexts: BTreeSet<String> = named_contexts
+        let named_contexts = named_contexts
             .filter(|name| !source.inside.contains(name))
-            .map(|name| name.to_lowercase())
-            .collect();
-        let mut inputs = LowerInputs {
+            .map(|name| name.to_lowercase());
+        LowerInputs {
             file: source.dockerfile.name.clone(),
             text: source.dockerfile.text.clone(),
             target: source.target.clone(),
@@ -135,23 +221,8 @@ impl<'a> Planner<'a> {
             labels: source.labels.clone(),
             network: self.request.network,
             main_context: source.main_context.clone(),
-            named_contexts,
+            named_contexts: named_contexts.collect(),
             images: BTreeMap::new(),
-        };
-        loop {
-            self.request.cancel.check()?;
-            match lower(&dockerfile, &inputs)
-                .map_err(|findings| dockerfile_error(source.dockerfile, findings))?
-            {
-                Lowered::Ready {
-                    graph,
-                    findings: more,
-                } => {
-                    findings.extend(more);
-                    return Ok((graph, findings));
-                }
-                Lowered::Needs(needs) => inputs.images.extend(self.resolve_all(source, needs)?),
-            }
         }
     }
 
@@ -262,10 +333,13 @@ impl<'a> Planner<'a> {
             platforms: vec![image.platform.clone()],
             build_args: &nested.build_args,
             labels: BTreeMap::new(),
+            ignore: &nested.context.ignore,
             main_context,
             inside,
         };
-        let (mut graph, findings) = self.lower(&nested_source)?;
+        let Lowering {
+            mut graph, findings, ..
+        } = self.lower(&nested_source)?;
         for finding in findings {
             self.reporter.finding(finding);
         }
@@ -343,6 +417,24 @@ pub fn is_shown(op: &Op) -> bool {
 
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Reads a Dockerfile; its own check options decide which warnings count.
+fn read(
+    text: &DockerfileText,
+    build_args: &BTreeMap<String, String>,
+) -> Result<(Dockerfile, Vec<Finding>), Vec<Finding>> {
+    let (dockerfile, mut findings) = Dockerfile::parse(&text.text);
+    match CheckOptions::of(&dockerfile, build_args) {
+        Ok(options) => options.apply(&mut findings),
+        Err(finding) => findings.push(finding),
+    }
+    let wrong = findings.iter().any(|finding| finding.severity == Severity::Error);
+    if wrong {
+        Err(findings)
+    } else {
+        Ok((dockerfile, findings))
+    }
 }
 
 fn dockerfile_error(dockerfile: &DockerfileText, findings: Vec<Finding>) -> BuildError {

@@ -191,7 +191,7 @@ pub(crate) struct Row {
     pub(crate) digest: Digest,
     /// Its config's digest.
     pub(crate) config: Digest,
-    /// The bytes of its manifest, config and layers.
+    /// The bytes of its config and layers, as they are transferred.
     pub(crate) size: u64,
     /// How many layers it has.
     pub(crate) layers: usize,
@@ -225,7 +225,7 @@ pub(crate) fn rows(
             platform,
             digest: descriptor.digest,
             config: manifest.config.digest,
-            size: descriptor.size + manifest.config.size + blobs,
+            size: manifest.config.size + blobs,
             layers: manifest.layers.len(),
             manifest: manifest.clone(),
         });

@@ -98,9 +98,6 @@ fn what_is_typed_wrongly_exits_with_2() {
     desk.run(&["build", "--platform", "nope"])
         .exits(2)
         .says("\"nope\" is no platform");
-    desk.run(&["build", "--platform", "nope"])
-        .exits(2)
-        .says("\"nope\" is no platform");
     desk.run(&["build", "--push", "."])
         .exits(2)
         .says("--push is not supported yet");
