@@ -1,5 +1,6 @@
 //! The engine's door: plan, run the steps, pack the layers, assemble the image.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use lrops_model::blob::BlobStore;
@@ -80,6 +81,51 @@ impl<'a> EmbeddedEngine<'a> {
         Planner::new(request, &images, &reporter).plan()
     }
 
+    /// Says which steps of a plan have their results already. Contexts are read for it, and nothing is changed.
+    ///
+    /// # Errors
+    /// When a context cannot be read.
+    pub fn cached(&self, request: &BuildRequest, plan: &Plan) -> Result<BTreeSet<StepId>, BuildError> {
+        let reporter = self.reporter(&|_| {});
+        let images = Images::new(&self.settings, request);
+        let contexts = self.contexts(request, plan)?;
+        let owner_style = self.owner_style()?;
+        let execution = Execution::new(
+            &self.settings,
+            request,
+            plan,
+            &images,
+            &contexts,
+            &reporter,
+            owner_style,
+        );
+        let cached = plan
+            .graph
+            .order
+            .iter()
+            .filter(|id| execution.look_up(**id))
+            .copied()
+            .collect();
+        contexts.save();
+        Ok(cached)
+    }
+
+    fn contexts(&self, request: &BuildRequest, plan: &Plan) -> Result<Contexts, BuildError> {
+        Contexts::open(
+            &plan.directories,
+            &self.settings.store.builds().join("stat"),
+            request.now,
+        )
+    }
+
+    fn owner_style(&self) -> Result<OwnerStyle, BuildError> {
+        let store = self.settings.store;
+        OwnerStyle::probe(store.tmp()).map_err(|source| BuildError::Environment {
+            message: format!("failed to write to the store at {}", store.root().display()),
+            source: Box::new(source),
+        })
+    }
+
     /// Says what is wrong or doubtful in a request's Dockerfile, without building it.
     ///
     /// # Errors
@@ -112,19 +158,8 @@ impl Engine for EmbeddedEngine<'_> {
             reporter.finding(finding);
         }
         let request = &with_epoch(request, plan.epoch);
-        let contexts = Contexts::open(
-            &plan.directories,
-            &self.settings.store.builds().join("stat"),
-            request.now,
-        )?;
-        let owner_style =
-            OwnerStyle::probe(self.settings.store.tmp()).map_err(|source| BuildError::Environment {
-                message: format!(
-                    "failed to write to the store at {}",
-                    self.settings.store.root().display()
-                ),
-                source: Box::new(source),
-            })?;
+        let contexts = self.contexts(request, &plan)?;
+        let owner_style = self.owner_style()?;
         let execution = Execution::new(
             &self.settings,
             request,

@@ -122,6 +122,39 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
+    /// Finds the result of a step without making it; returns whether it is there. What depends on a missing result is
+    /// missing too, as far as can be known before it is made.
+    pub(crate) fn look_up(&self, id: StepId) -> bool {
+        let step = self.plan.graph.step(id);
+        let known = step
+            .inputs
+            .iter()
+            .flatten()
+            .all(|input| self.results().contains_key(input));
+        if !known {
+            return false;
+        }
+        let found = match &step.op {
+            Op::Context(context) => Some(ops::context::result(context)),
+            Op::Image(image) => ops::image::look_up(self, image),
+            Op::Merge(_) => ops::merge::look_up(self, step),
+            _ => self.look_up_record(step),
+        };
+        match found {
+            Some(result) => self.results().insert(id, result).is_none(),
+            None => false,
+        }
+    }
+
+    fn look_up_record(&self, step: &Step) -> Option<StepResult> {
+        if !self.request.cache.allows(&step.label.stage) {
+            return None;
+        }
+        let inputs = self.inputs(step);
+        let definition = ops::definition_key(self, step, &inputs).ok()?;
+        self.recorded(definition)
+    }
+
     fn run_shown(&self, step: &Step) -> Result<StepResult, BuildError> {
         let activity = self.reporter.start(StepName::Step(step.label.clone()));
         let outcome = match &step.op {

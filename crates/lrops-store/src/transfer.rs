@@ -404,7 +404,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
         fn a_copied_image_is_whole_and_right(
             files in proptest::collection::btree_map("[a-c]{1,3}(/[a-c]{1,3}){0,2}x", any::<Vec<u8>>(), 0..6),

@@ -55,6 +55,22 @@ pub(crate) fn result(
     ))
 }
 
+/// Returns the image's files if they are there, unpacked.
+pub(crate) fn look_up(execution: &Execution<'_>, image: &ImageOp) -> Option<StepResult> {
+    let top = image
+        .diff_ids
+        .iter()
+        .fold(None, |parent, diff_id| Some(chain_id(parent.as_ref(), *diff_id)));
+    let there = top
+        .as_ref()
+        .is_none_or(|top| execution.snapshotter().contains(top));
+    let files = top.map_or(Files::Nothing, Files::Snapshot);
+    there.then(|| StepResult {
+        key: key(&image.diff_ids),
+        files,
+    })
+}
+
 /// Returns the identity of a stack of layers: that of the OCI image spec, "Layer `ChainID`".
 fn chain_id(parent: Option<&SnapshotId>, diff_id: DiffId) -> SnapshotId {
     let digest = match parent {

@@ -9,6 +9,32 @@ use crate::step::{Execution, Files, StepResult, internal};
 
 /// Returns the merged files. The identity follows from the two, so that it is made once.
 pub(crate) fn result(execution: &Execution<'_>, step: &Step) -> Result<StepResult, StepFailure> {
+    let merged = describe(execution, step);
+    if let Some((lower, upper, id)) = &merged.parts
+        && !execution.snapshotter().contains(id)
+    {
+        let made = execution.snapshotter().merge(Some(lower), upper, id);
+        made.map_err(|error| internal("failed to merge a linked copy into its stage", error))?;
+    }
+    Ok(merged.result)
+}
+
+/// Returns the merged files if they are there.
+pub(crate) fn look_up(execution: &Execution<'_>, step: &Step) -> Option<StepResult> {
+    let merged = describe(execution, step);
+    let there = merged
+        .parts
+        .is_none_or(|(_, _, id)| execution.snapshotter().contains(&id));
+    there.then_some(merged.result)
+}
+
+/// What a merge comes to, and what it is made of unless one side is empty.
+struct Merged {
+    result: StepResult,
+    parts: Option<(SnapshotId, SnapshotId, SnapshotId)>,
+}
+
+fn describe(execution: &Execution<'_>, step: &Step) -> Merged {
     let inputs = execution.inputs(step);
     let [lower, upper] = inputs.as_slice() else {
         unreachable!("a merge has two inputs")
@@ -23,7 +49,10 @@ pub(crate) fn result(execution: &Execution<'_>, step: &Step) -> Result<StepResul
         } else {
             upper.files.clone()
         };
-        return Ok(StepResult { key, files });
+        return Merged {
+            result: StepResult { key, files },
+            parts: None,
+        };
     };
     let identity = KeyBuilder::new("merge.v1")
         .field(lower_id.as_str())
@@ -34,12 +63,12 @@ pub(crate) fn result(execution: &Execution<'_>, step: &Step) -> Result<StepResul
         .hex()
         .parse()
         .expect("a digest's digits are a snapshot's identity");
-    if !execution.snapshotter().contains(&id) {
-        let merged = execution.snapshotter().merge(Some(lower_id), upper_id, &id);
-        merged.map_err(|error| internal("failed to merge a linked copy into its stage", error))?;
-    }
-    Ok(StepResult {
+    let result = StepResult {
         key,
-        files: Files::Snapshot(id),
-    })
+        files: Files::Snapshot(id.clone()),
+    };
+    Merged {
+        result,
+        parts: Some((lower_id.clone(), upper_id.clone(), id)),
+    }
 }

@@ -121,7 +121,7 @@ fn a_new_argument_runs_only_what_sees_it() {
 fn two_builds_at_the_same_time_do_the_same_step_once() {
     let laboratory = Laboratory::new();
     laboratory.dockerfile("FROM busybox\nRUN --mount=type=cache,target=/c echo once >>/c/log; sleep 1\n");
-    let start = || laboratory.command(laboratory.build_arguments(&[])).output();
+    let start = || laboratory.command(Laboratory::build_arguments(&[])).output();
     std::thread::scope(|scope| {
         let builds = [scope.spawn(start), scope.spawn(start)];
         for build in builds {

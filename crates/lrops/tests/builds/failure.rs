@@ -1,6 +1,7 @@
 //! Builds that fail: what a person is told, and what stays.
 
 use std::fs;
+use std::path::Path;
 
 use crate::laboratory::Laboratory;
 
@@ -10,7 +11,7 @@ fn a_failing_command_shows_its_line_its_code_its_output_and_the_log() {
     laboratory.dockerfile(
         "FROM busybox\n# why\nRUN echo some output; echo last words >&2; exit 42\nRUN echo never\n",
     );
-    let mut arguments = laboratory.build_arguments(&[]);
+    let mut arguments = Laboratory::build_arguments(&[]);
     arguments.retain(|argument| argument != "--progress=rawjson");
     let ended = laboratory.run(arguments).failed(1);
     let text = &ended.stderr;
@@ -24,7 +25,11 @@ fn a_failing_command_shows_its_line_its_code_its_output_and_the_log() {
     assert!(!text.contains("#4 ") || !text.contains("never\n#"), "{text}");
     let log = text
         .split_whitespace()
-        .find(|word| word.ends_with(".log"))
+        .find(|word| {
+            Path::new(word)
+                .extension()
+                .is_some_and(|extension| extension == "log")
+        })
         .expect("the log is named");
     assert_eq!(fs::read_to_string(log).unwrap(), "some output\nlast words\n");
     assert_eq!(ended.stdout, "", "there is no digest of a build that failed");
@@ -73,7 +78,7 @@ fn several_mistakes_of_a_dockerfile_are_told_at_once_each_with_its_place() {
     let laboratory = Laboratory::new();
     laboratory
         .dockerfile("FROM busybox\nCOPPY a b\nRUN --mount=type=cahce,target=/x true\nSTOPSIGNAL nope\n");
-    let mut arguments = laboratory.build_arguments(&[]);
+    let mut arguments = Laboratory::build_arguments(&[]);
     arguments.retain(|argument| argument != "--progress=rawjson");
     let text = laboratory.run(arguments).failed(1).stderr;
     assert!(text.contains("unknown instruction: COPPY"), "{text}");

@@ -102,7 +102,7 @@ impl Laboratory {
     }
 
     /// Returns the arguments of a build of the context whose `FROM busybox` is the tests' own.
-    pub(crate) fn build_arguments(&self, more: &[&str]) -> Vec<String> {
+    pub(crate) fn build_arguments(more: &[&str]) -> Vec<String> {
         let base = format!("busybox=oci-layout://{}", busybox().display());
         let mut arguments = vec!["build", "--progress=rawjson", "--build-context", &base];
         if !more.contains(&"--platform") {
@@ -115,7 +115,7 @@ impl Laboratory {
 
     /// Builds the context.
     pub(crate) fn build(&self, more: &[&str]) -> Ended {
-        self.run(self.build_arguments(more))
+        self.run(Self::build_arguments(more))
     }
 
     /// Builds the context and returns the digest of the result.

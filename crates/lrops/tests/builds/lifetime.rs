@@ -12,7 +12,7 @@ const LONG: &str =
     "FROM busybox\nRUN echo quick >/quick\nRUN echo started >/started; sleep 977 & sleep 978; wait\n";
 
 fn start(laboratory: &Laboratory) -> Child {
-    let mut command = laboratory.command(laboratory.build_arguments(&[]));
+    let mut command = laboratory.command(Laboratory::build_arguments(&[]));
     command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -61,7 +61,11 @@ fn assert_store_is_sound(laboratory: &Laboratory) {
             .unwrap_or_default();
         let trees: Vec<_> = left
             .iter()
-            .filter(|name| !Path::new(name).extension().is_some_and(|e| e == "lock"))
+            .filter(|name| {
+                Path::new(name)
+                    .extension()
+                    .is_none_or(|extension| extension != "lock")
+            })
             .collect();
         assert!(trees.is_empty(), "{name} holds {trees:?}");
     }

@@ -54,12 +54,8 @@ impl Account {
             ("/etc/subgid", format!("{name}:")),
         ] {
             let text = fs::read_to_string(file).unwrap_or_default();
-            let lines: String = text
-                .lines()
-                .filter(|line| !line.starts_with(&prefix))
-                .map(|line| format!("{line}\n"))
-                .collect();
-            fs::write(file, lines).unwrap();
+            let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with(&prefix)).collect();
+            fs::write(file, lines.join("\n") + "\n").unwrap();
         }
         if subordinate_ids {
             for flag in ["--add-subuids", "--add-subgids"] {

@@ -3,11 +3,6 @@
 //! One cold build serves all tests; each changes a copy of the example and looks at what is done again. The programs
 //! are run: amd64's in a sandbox, from its image; the others under QEMU.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "tests start programs and look at the clock"
-)]
-
 #[path = "../builds/laboratory.rs"]
 #[expect(dead_code, reason = "these tests need less of it than others")]
 mod laboratory;

@@ -126,8 +126,6 @@ fn apply_blob(root: &RootDir, blob: &[u8], compression: Compression, diff_id: lr
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
-
     #[test]
     fn a_tree_comes_back_from_its_layer(items in proptest::collection::vec(item(), 0..20), choice in 0..3) {
         let compression = [Compression::None, Compression::Gzip, Compression::Zstd][usize::try_from(choice).unwrap()];
