@@ -65,6 +65,7 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     program("qemu-arm-static", "qemu-user-static"),
     program("skopeo", "skopeo"),
     program("umoci", "umoci"),
+    program("file", "file"),
     program("docker-registry", "docker-registry"),
 ];
 

@@ -113,7 +113,7 @@ impl<'a> EmbeddedEngine<'a> {
     fn contexts(&self, request: &BuildRequest, plan: &Plan) -> Result<Contexts, BuildError> {
         Contexts::open(
             &plan.directories,
-            &self.settings.store.builds().join("stat"),
+            &self.settings.store.root().join("contexts"),
             request.now,
         )
     }

@@ -229,6 +229,9 @@ impl Contexts {
     /// Keeps what was learned of the files. A cache that cannot be written only costs time.
     pub(crate) fn save(&self) {
         for context in self.open.values() {
+            if let Some(directory) = context.stat_cache_path.parent() {
+                let _ = std::fs::create_dir_all(directory);
+            }
             let _ = context.stat_cache.save(&context.stat_cache_path);
         }
     }

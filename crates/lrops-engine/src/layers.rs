@@ -6,6 +6,7 @@ use lrops_model::event::{StepName, StepOutcome};
 use lrops_model::graph::StepId;
 use lrops_model::oci::Compression;
 use lrops_model::request::Timestamps;
+use lrops_model::timestamp::Timestamp;
 use lrops_sandbox::SnapshotId;
 use lrops_store::layer::{self, CompressionSettings, LayerTimes, WriteLayerRequest};
 use lrops_store::records::{LayerRecord, StepRecord};
@@ -19,7 +20,8 @@ const ENCODING: &str = "layer.v1";
 
 /// Returns the layer of a step that ran, packing it the first time; `None` when the step changed nothing.
 pub(crate) fn layer(execution: &Execution<'_>, id: StepId) -> Result<Option<Layer>, BuildError> {
-    let Files::Snapshot(snapshot) = execution.result(Some(id)).files else {
+    let result = execution.result(Some(id));
+    let Files::Snapshot(snapshot) = result.files else {
         return Ok(None);
     };
     let key = layer_key(execution, &snapshot);
@@ -41,7 +43,7 @@ pub(crate) fn layer(execution: &Execution<'_>, id: StepId) -> Result<Option<Laye
             label.stage, label.position, label.total
         );
         let activity = execution.reporter.start(StepName::Activity(name));
-        let written = pack(execution, &changes);
+        let written = pack(execution, &changes, times(execution, result.keeps_times_before));
         activity.finish(match &written {
             Ok(_) => StepOutcome::Done,
             Err(error) => StepOutcome::Failed {
@@ -55,6 +57,7 @@ pub(crate) fn layer(execution: &Execution<'_>, id: StepId) -> Result<Option<Laye
         created: execution.request.now,
         description: "layer".to_owned(),
         content: None,
+        keeps_times_before: None,
         layers: layer
             .iter()
             .map(|(descriptor, diff_id)| {
@@ -102,7 +105,20 @@ fn layer_key(execution: &Execution<'_>, snapshot: &SnapshotId) -> lrops_model::d
         .0
 }
 
-fn pack(execution: &Execution<'_>, changes: &lrops_sandbox::Changes) -> Result<Layer, BuildError> {
+/// Returns the times that a layer's entries get.
+fn times(execution: &Execution<'_>, keeps_times_before: Option<Timestamp>) -> LayerTimes {
+    match (execution.request.timestamps, keeps_times_before) {
+        (Timestamps::Keep, _) => LayerTimes::Keep,
+        (Timestamps::Fixed(fixed), None) => LayerTimes::Fixed(fixed),
+        (Timestamps::Fixed(fixed), Some(since)) => LayerTimes::KeepOlder { since, fixed },
+    }
+}
+
+fn pack(
+    execution: &Execution<'_>,
+    changes: &lrops_sandbox::Changes,
+    times: LayerTimes,
+) -> Result<Layer, BuildError> {
     let tree = RootDir::open(&changes.tree, execution.owner_style).map_err(failed)?;
     let threads = match execution.request.compression {
         Compression::Zstd | Compression::None => 1,
@@ -111,10 +127,7 @@ fn pack(execution: &Execution<'_>, changes: &lrops_sandbox::Changes) -> Result<L
     let request = WriteLayerRequest {
         tree: &tree,
         changes: &changes.changes,
-        times: match execution.request.timestamps {
-            Timestamps::Fixed(time) => LayerTimes::Fixed(time),
-            Timestamps::Keep => LayerTimes::Keep,
-        },
+        times,
         compression: CompressionSettings::usual(execution.request.compression, threads),
         cancel: &execution.cancel,
     };

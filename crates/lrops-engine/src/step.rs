@@ -10,6 +10,7 @@ use lrops_model::event::{StepName, StepOutcome};
 use lrops_model::graph::{Op, Step, StepId};
 use lrops_model::oci::Descriptor;
 use lrops_model::request::BuildRequest;
+use lrops_model::timestamp::Timestamp;
 use lrops_sandbox::{SnapshotId, Snapshotter};
 use lrops_store::records::StepRecord;
 use lrops_store::store::Store;
@@ -30,6 +31,19 @@ pub(crate) struct StepResult {
     pub(crate) key: CacheKey,
     /// The files.
     pub(crate) files: Files,
+    /// Files older than this keep their own times in layers; see [`StepRecord::keeps_times_before`].
+    pub(crate) keeps_times_before: Option<Timestamp>,
+}
+
+impl StepResult {
+    /// Returns the result of a step whose files, if any, the build made.
+    pub(crate) fn new(key: CacheKey, files: Files) -> Self {
+        Self {
+            key,
+            files,
+            keeps_times_before: None,
+        }
+    }
 }
 
 /// Where a step's files are.
@@ -41,6 +55,22 @@ pub(crate) enum Files {
     Snapshot(SnapshotId),
     /// In a context of this name.
     Context(String),
+}
+
+/// Where the times of a step's files come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileTimes {
+    /// From the build, or from a context: in layers they are replaced, or the image would differ each time.
+    Made,
+    /// From archives and images, which say them: in layers they stay.
+    Kept,
+}
+
+impl FileTimes {
+    /// Returns what holds of two sources together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        if self == Self::Kept { other } else { Self::Made }
+    }
 }
 
 /// All that steps need to run.
@@ -93,10 +123,7 @@ impl<'a> Execution<'a> {
     pub(crate) fn result(&self, id: Option<StepId>) -> StepResult {
         match id {
             Some(id) => self.results()[&id].clone(),
-            None => StepResult {
-                key: KeyBuilder::new("nothing.v1").finish(),
-                files: Files::Nothing,
-            },
+            None => StepResult::new(KeyBuilder::new("nothing.v1").finish(), Files::Nothing),
         }
     }
 
@@ -206,7 +233,8 @@ impl<'a> Execution<'a> {
             return Ok((result, StepOutcome::Cached));
         }
         let snapshot = self.new_snapshot_id(content);
-        ops::execute(self, step, &inputs, &snapshot, activity)?;
+        let times = ops::execute(self, step, &inputs, &snapshot, activity)?;
+        let keeps_times_before = (times == FileTimes::Kept).then_some(self.request.now);
         // A step that was done again although its result was there has new content under the same key: what uses it
         // must not find results that were made with the old one.
         let key = if allowed {
@@ -222,6 +250,7 @@ impl<'a> Execution<'a> {
             created: self.request.now,
             description: step.label.instruction.clone(),
             content: Some(key.0),
+            keeps_times_before,
             layers: BTreeMap::new(),
             size: self.snapshotter().size(&snapshot).unwrap_or(0),
         };
@@ -229,10 +258,12 @@ impl<'a> Execution<'a> {
             .put(&content.0, &record)
             .map_err(|error| internal("failed to record the step", error))?;
         self.record_alias(definition, content)?;
+        let files = Files::Snapshot(snapshot);
         Ok((
             StepResult {
                 key,
-                files: Files::Snapshot(snapshot),
+                files,
+                keeps_times_before,
             },
             StepOutcome::Done,
         ))
@@ -247,9 +278,11 @@ impl<'a> Execution<'a> {
         }
         self.store().records().touch(&key.0, self.request.now);
         let key = record.content.map_or(key, CacheKey);
+        let keeps_times_before = record.keeps_times_before;
         Some(StepResult {
             key,
             files: Files::Snapshot(snapshot),
+            keeps_times_before,
         })
     }
 

@@ -38,6 +38,10 @@ pub struct StepRecord {
     /// The key that names what the result holds, where it is not the record's own key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Digest>,
+    /// Files older than this keep their own times in layers, for they came from an archive or an image; absent where all
+    /// files were made by the build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeps_times_before: Option<Timestamp>,
     /// The layers that were packed from the snapshot, by whatever decides their bytes (times, compression).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub layers: BTreeMap<String, LayerRecord>,
@@ -291,6 +295,7 @@ mod tests {
             created: Timestamp(5),
             description: "RUN make".to_owned(),
             content: Some(key("content")),
+            keeps_times_before: None,
             layers: BTreeMap::new(),
             size: 7,
         };

@@ -119,6 +119,11 @@ impl Store {
         &self.builds
     }
 
+    /// Returns the directory of what bases are assembled from; whoever assembles them makes it.
+    pub fn bases(&self) -> PathBuf {
+        self.root().join("bases")
+    }
+
     /// Returns the directory for what is being written; only for holders of a [`UseLock`].
     pub fn tmp(&self) -> &Path {
         &self.tmp

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use lrops_dockerfile::instruction::Dockerfile;
 use lrops_model::engine::{BuildError, StepError};
 use lrops_model::finding::{Finding, Severity};
 use lrops_model::graph::StepLabel;
@@ -17,6 +18,9 @@ use crate::amounts;
 use crate::configuration::ConfigurationError;
 use crate::failure::Failure;
 use crate::progress::instruction_line;
+
+/// How advice to write another word begins.
+const DID_YOU_MEAN: &str = "did you mean ";
 
 /// A text that places point into.
 #[derive(Clone, Copy)]
@@ -27,11 +31,31 @@ pub(crate) struct Source<'a> {
     pub(crate) text: &'a str,
 }
 
-/// How grave something is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Grave {
-    Error,
-    Warning,
+/// What stands above an excerpt.
+#[derive(Clone)]
+struct Headline<'a> {
+    level: Level<'static>,
+    /// The rule that was broken, where the message does not name it.
+    rule: Option<&'a str>,
+    message: &'a str,
+}
+
+impl<'a> Headline<'a> {
+    fn error(message: &'a str) -> Self {
+        Self {
+            level: Level::ERROR,
+            rule: None,
+            message,
+        }
+    }
+
+    fn warning(message: &'a str) -> Self {
+        Self {
+            level: Level::WARNING,
+            rule: None,
+            message,
+        }
+    }
 }
 
 /// Returns a failure as text, with escape sequences for colours.
@@ -54,7 +78,7 @@ pub(crate) fn failure(failure: &Failure) -> String {
                 let name = path.display().to_string();
                 let source = Source { name: &name, text };
                 let marked = span.clone().map(|span| (source, span));
-                excerpt(Grave::Error, message, marked, advice.as_deref())
+                excerpt(Headline::error(message), marked, advice.as_deref())
             }
             other => chain(other, None),
         },
@@ -70,7 +94,7 @@ pub(crate) fn failure(failure: &Failure) -> String {
 
 /// Returns a note that the work goes on after.
 pub(crate) fn notice(text: &str) -> String {
-    excerpt(Grave::Warning, text, None, None)
+    excerpt(Headline::warning(text), None, None)
 }
 
 /// Returns findings as text, each with its excerpt.
@@ -83,12 +107,45 @@ pub(crate) fn findings(findings: &[Finding], source: Source<'_>) -> String {
 }
 
 fn one_finding(finding: &Finding, source: Source<'_>) -> String {
-    let grave = match finding.severity {
-        Severity::Error => Grave::Error,
-        Severity::Warning => Grave::Warning,
+    let message = match finding.severity {
+        Severity::Error => error_title(finding, source),
+        Severity::Warning => finding_title(finding),
+    };
+    let headline = match finding.severity {
+        Severity::Error => Headline {
+            rule: Some(&finding.rule),
+            ..Headline::error(&message)
+        },
+        Severity::Warning => Headline::warning(&message),
     };
     let marked = finding.place.as_ref().map(|place| (source, place.span.clone()));
-    excerpt(grave, &finding_title(finding), marked, finding.advice.as_deref())
+    let advice = finding
+        .advice
+        .as_deref()
+        .filter(|advice| near(finding) != Some(advice));
+    excerpt(headline, marked, advice)
+}
+
+/// Returns an error in one line. What the text's grammar forbids is worded as `BuildKit` words it, since that is what
+/// people and programs search logs for.
+fn error_title(finding: &Finding, source: Source<'_>) -> String {
+    let (_, of_parsing) = Dockerfile::parse(source.text);
+    let place = finding
+        .place
+        .as_ref()
+        .filter(|_| of_parsing.contains(finding))
+        .map(|place| format!("dockerfile parse error on line {}: ", place.line))
+        .unwrap_or_default();
+    let near = near(finding)
+        .map(|advice| format!(" ({advice})"))
+        .unwrap_or_default();
+    format!("{place}{}{near}", finding.message)
+}
+
+/// Returns the advice to write another word, which an error says in its line.
+fn near(finding: &Finding) -> Option<&str> {
+    let advice = finding.advice.as_deref()?;
+    (finding.severity == Severity::Error && advice.starts_with(DID_YOU_MEAN)).then_some(advice)
 }
 
 /// Returns a finding in one line, in the form that BuildKit prints: `Rule: message (line 3)`.
@@ -102,16 +159,15 @@ pub(crate) fn finding_title(finding: &Finding) -> String {
 }
 
 fn excerpt(
-    grave: Grave,
-    message: &str,
+    headline: Headline<'_>,
     marked: Option<(Source<'_>, Range<usize>)>,
     advice: Option<&str>,
 ) -> String {
-    let level = match grave {
-        Grave::Error => Level::ERROR,
-        Grave::Warning => Level::WARNING,
-    };
-    let mut group = Group::with_title(level.primary_title(message));
+    let mut title = headline.level.primary_title(headline.message);
+    if let Some(rule) = headline.rule {
+        title = title.id(rule);
+    }
+    let mut group = Group::with_title(title);
     if let Some((source, span)) = marked {
         let span = within(source.text, span);
         let snippet = Snippet::source(source.text).path(source.name);
@@ -158,18 +214,11 @@ fn chain(error: &(dyn Error + 'static), advice: Option<&str>) -> String {
 
 fn step_failure(step: &StepError) -> String {
     let place = step.label.place.as_ref();
-    let mut text = match (&step.dockerfile, place) {
-        (Some((name, text)), Some(place)) => {
-            let source = Source { name, text };
-            excerpt(
-                Grave::Error,
-                &step.cause.to_string(),
-                Some((source, place.span.clone())),
-                None,
-            )
-        }
-        _ => excerpt(Grave::Error, &step.cause.to_string(), None, None),
+    let marked = match (&step.dockerfile, place) {
+        (Some((name, text)), Some(place)) => Some((Source { name, text }, place.span.clone())),
+        _ => None,
     };
+    let mut text = excerpt(Headline::error(&step.cause.to_string()), marked, None);
     let mut next = step.cause.source();
     while let Some(cause) = next {
         let _ = write!(text, "\n  = cause: {cause}");

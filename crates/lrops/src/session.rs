@@ -30,9 +30,6 @@ use crate::request::http_settings;
 /// The lock file's name; it lies beside `lrops.toml`.
 pub(crate) const LOCK_FILE_NAME: &str = "lrops.lock";
 
-/// The part of the store that packages and resolutions of bases are kept in.
-const BASES: &str = "bases";
-
 /// What work on the store takes.
 pub(crate) struct Session {
     /// The store.
@@ -145,7 +142,7 @@ impl Session {
         let sources = read_apt_sources(Path::new("/"))
             .map_err(|source| Failure::work("failed to read this machine's package sources", source))?;
         Ok(Bases::new(BasesSettings {
-            cache: self.store.root().join(BASES),
+            cache: self.store.bases(),
             configuration: self
                 .configuration
                 .directory()

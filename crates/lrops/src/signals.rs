@@ -1,6 +1,5 @@
 //! Ctrl-C: the first asks the build to stop and leave everything sound, the second ends the program at once.
 
-use std::io::Write;
 use std::thread;
 
 use lrops_model::cancel::CancelToken;
@@ -12,11 +11,12 @@ use crate::failure::Failure;
 /// The exit code of a program that was interrupted.
 const INTERRUPTED: i32 = 130;
 
-/// Starts the thread that waits for signals. To be called after the namespaces were entered.
+/// Starts the thread that waits for signals, and says through `notice` that it heard one. To be called after the
+/// namespaces were entered.
 ///
 /// # Errors
 /// When the kernel takes no handlers.
-pub(crate) fn watch(cancel: &CancelToken) -> Result<(), Failure> {
+pub(crate) fn watch(cancel: &CancelToken, notice: impl Fn(&str) + Send + 'static) -> Result<(), Failure> {
     let failed = |source| Failure::machine("failed to listen for signals", source);
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
     let cancel = cancel.clone();
@@ -27,7 +27,7 @@ pub(crate) fn watch(cancel: &CancelToken) -> Result<(), Failure> {
                 std::process::exit(INTERRUPTED);
             }
             cancel.cancel();
-            let _ = writeln!(anstream::stderr(), "\nstopping; once more to stop at once");
+            notice("stopping; once more to stop at once");
         }
     };
     thread::Builder::new()

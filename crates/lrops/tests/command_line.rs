@@ -129,7 +129,8 @@ fn check_finds_errors_in_a_dockerfile_and_exits_with_3() {
         .exits(3)
         .says("the check found 1 error");
     assert!(
-        ran.stdout().contains("unknown instruction: COPPY (line 2)"),
+        ran.stdout()
+            .contains("dockerfile parse error on line 2: unknown instruction: COPPY"),
         "{}",
         ran.stdout()
     );

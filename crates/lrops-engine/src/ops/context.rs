@@ -8,8 +8,5 @@ use crate::step::{Files, StepResult};
 /// Returns the result, which is the directory itself.
 pub(crate) fn result(context: &ContextOp) -> StepResult {
     let key = KeyBuilder::new("context.v1").field(&context.name).finish();
-    StepResult {
-        key,
-        files: Files::Context(context.name.clone()),
-    }
+    StepResult::new(key, Files::Context(context.name.clone()))
 }

@@ -9,6 +9,7 @@ use lrops_dockerfile::patterns::PathPatterns;
 use lrops_model::change::Owner;
 use lrops_model::engine::StepFailure;
 use lrops_model::graph::{CopyOp, CopySource, InlineFile};
+use lrops_model::timestamp::Timestamp;
 use lrops_sandbox::SnapshotId;
 use lrops_store::layer::ExtractLimits;
 use lrops_store::tree::{
@@ -21,7 +22,7 @@ use super::make_directory::owner;
 use super::{OpenSource, commit, prepare, user};
 use crate::contexts::SourceTree;
 use crate::keys::{CacheKey, KeyBuilder};
-use crate::step::{Execution, Files, StepResult, chain, internal};
+use crate::step::{Execution, FileTimes, Files, StepResult, chain, internal};
 
 /// Returns the key by what the inputs are: contexts by the selected files, other stages by their own keys.
 pub(crate) fn definition_key(
@@ -135,7 +136,7 @@ pub(crate) fn execute(
     copy: &CopyOp,
     inputs: &[StepResult],
     snapshot: &SnapshotId,
-) -> Result<(), StepFailure> {
+) -> Result<FileTimes, StepFailure> {
     let nothing = execution.result(None);
     let base = if copy.link { &nothing } else { &inputs[0] };
     let active = prepare(execution, base)?;
@@ -162,14 +163,23 @@ pub(crate) fn execute(
         exclude: exclusions(copy)?,
     };
     let mut owners = Vec::new();
+    let mut times = FileTimes::Kept;
     for source in &copy.sources {
         match source {
-            CopySource::Path { input, pattern } => owners.extend(copying.path(&inputs[*input], pattern)?),
-            CopySource::Inline(file) => copying.inline(file)?,
+            CopySource::Path { input, pattern } => {
+                let (unstored, source_times) = copying.path(&inputs[*input], pattern)?;
+                owners.extend(unstored);
+                times = times.and(source_times);
+            }
+            CopySource::Inline(file) => {
+                copying.inline(file)?;
+                times = FileTimes::Made;
+            }
         }
     }
     drop(target);
-    commit(execution, active, snapshot, owners)
+    commit(execution, active, snapshot, owners)?;
+    Ok(times)
 }
 
 struct Copying<'a> {
@@ -183,9 +193,15 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
-    fn path(&self, input: &StepResult, pattern: &str) -> Result<Vec<UnstoredOwner>, StepFailure> {
+    fn path(
+        &self,
+        input: &StepResult,
+        pattern: &str,
+    ) -> Result<(Vec<UnstoredOwner>, FileTimes), StepFailure> {
         let source = OpenSource::open(self.execution, input)?;
         let mut owners = Vec::new();
+        let mut times = FileTimes::Kept;
+        let is_image = input.keeps_times_before == Some(Timestamp(i64::MAX));
         for (path, tree) in selected(&source, pattern)? {
             if self.copy.unpack
                 && let Unpacked::Extracted { unstored_owners } = self.unpack(&tree, &path)?
@@ -210,8 +226,13 @@ impl Copying<'_> {
             };
             let copied = tree::copy(&request).map_err(|error| copy_failure(&path, error))?;
             owners.extend(copied.unstored_owners);
+            times = times.and(if is_image {
+                FileTimes::Kept
+            } else {
+                FileTimes::Made
+            });
         }
-        Ok(owners)
+        Ok((owners, times))
     }
 
     fn unpack(&self, tree: &SourceTree<'_>, path: &Path) -> Result<Unpacked, StepFailure> {

@@ -6,6 +6,7 @@ use lrops_model::engine::StepFailure;
 use lrops_model::event::StepOutcome;
 use lrops_model::graph::ImageOp;
 use lrops_model::oci::Descriptor;
+use lrops_model::timestamp::Timestamp;
 use lrops_sandbox::{SnapshotId, Whiteouts};
 use lrops_store::layer::{self, ApplyRequest, ExtractLimits};
 use lrops_store::tree::RootDir;
@@ -46,13 +47,16 @@ pub(crate) fn result(
         parent = Some(id);
     }
     let files = parent.map_or(Files::Nothing, Files::Snapshot);
-    Ok((
-        StepResult {
-            key: key(&image.diff_ids),
-            files,
-        },
-        outcome,
-    ))
+    Ok((image_result(image, files), outcome))
+}
+
+/// All of an image's files are older than any build that uses them.
+fn image_result(image: &ImageOp, files: Files) -> StepResult {
+    StepResult {
+        key: key(&image.diff_ids),
+        files,
+        keeps_times_before: Some(Timestamp(i64::MAX)),
+    }
 }
 
 /// Returns the image's files if they are there, unpacked.
@@ -65,10 +69,7 @@ pub(crate) fn look_up(execution: &Execution<'_>, image: &ImageOp) -> Option<Step
         .as_ref()
         .is_none_or(|top| execution.snapshotter().contains(top));
     let files = top.map_or(Files::Nothing, Files::Snapshot);
-    there.then(|| StepResult {
-        key: key(&image.diff_ids),
-        files,
-    })
+    there.then(|| image_result(image, files))
 }
 
 /// Returns the identity of a stack of layers: that of the OCI image spec, "Layer `ChainID`".

@@ -50,7 +50,7 @@ fn describe(execution: &Execution<'_>, step: &Step) -> Merged {
             upper.files.clone()
         };
         return Merged {
-            result: StepResult { key, files },
+            result: StepResult::new(key, files),
             parts: None,
         };
     };
@@ -63,10 +63,7 @@ fn describe(execution: &Execution<'_>, step: &Step) -> Merged {
         .hex()
         .parse()
         .expect("a digest's digits are a snapshot's identity");
-    let result = StepResult {
-        key,
-        files: Files::Snapshot(id.clone()),
-    };
+    let result = StepResult::new(key, Files::Snapshot(id.clone()));
     Merged {
         result,
         parts: Some((lower_id.clone(), upper_id.clone(), id)),

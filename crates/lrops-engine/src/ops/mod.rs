@@ -20,7 +20,7 @@ use lrops_store::tree::{RootDir, UnstoredOwner};
 use crate::contexts::SourceTree;
 use crate::keys::CacheKey;
 use crate::reporter::Activity;
-use crate::step::{Execution, Files, StepResult, internal};
+use crate::step::{Execution, FileTimes, Files, StepResult, internal};
 
 /// Returns the key that follows from what the step is and from the keys of its inputs. Contexts are read for it.
 pub(crate) fn definition_key(
@@ -48,19 +48,21 @@ pub(crate) fn content_key(
     }
 }
 
-/// Executes a step into a new snapshot.
+/// Executes a step into a new snapshot, and says where the times of its files come from.
 pub(crate) fn execute(
     execution: &Execution<'_>,
     step: &Step,
     inputs: &[StepResult],
     snapshot: &SnapshotId,
     activity: &Activity<'_>,
-) -> Result<(), StepFailure> {
+) -> Result<FileTimes, StepFailure> {
     match &step.op {
-        Op::Run(run) => run::execute(execution, run, &step.label, inputs, snapshot, activity),
+        Op::Run(run) => {
+            run::execute(execution, run, &step.label, inputs, snapshot, activity).map(|()| FileTimes::Made)
+        }
         Op::Copy(copy) => copy::execute(execution, copy, inputs, snapshot),
         Op::MakeDirectory(make_directory) => {
-            make_directory::execute(execution, make_directory, inputs, snapshot)
+            make_directory::execute(execution, make_directory, inputs, snapshot).map(|()| FileTimes::Made)
         }
         Op::Image(_) | Op::Context(_) | Op::Merge(_) => unreachable!("these are not executed"),
     }

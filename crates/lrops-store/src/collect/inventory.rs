@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lrops_model::blob::read_document;
 use lrops_model::digest::Digest;
@@ -15,7 +16,7 @@ use super::{CollectError, SnapshotKeeper};
 use crate::durable;
 use crate::layout::Layout;
 use crate::records::StepRecord;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Returns what the store holds.
 ///
@@ -111,6 +112,10 @@ pub enum ItemKind {
     StepRecord,
     /// The directory of a cache mount.
     CacheMount,
+    /// A download or a record of `bases/`.
+    Base,
+    /// What is kept of a past build: its logs, and what it saw of its context.
+    PastBuild,
 }
 
 /// Something that takes space and can be removed.
@@ -120,6 +125,10 @@ pub(super) enum Resource {
     Snapshot(String),
     StepRecord(Digest),
     CacheMount(String),
+    /// By its path below the store.
+    Base(String),
+    /// By its name in `builds/`.
+    PastBuild(String),
 }
 
 impl Resource {
@@ -129,13 +138,17 @@ impl Resource {
             Self::Snapshot(_) => ItemKind::Snapshot,
             Self::StepRecord(_) => ItemKind::StepRecord,
             Self::CacheMount(_) => ItemKind::CacheMount,
+            Self::Base(_) => ItemKind::Base,
+            Self::PastBuild(_) => ItemKind::PastBuild,
         }
     }
 
     pub(super) fn id(&self) -> String {
         match self {
             Self::Blob(digest) | Self::StepRecord(digest) => digest.to_string(),
-            Self::Snapshot(name) | Self::CacheMount(name) => name.clone(),
+            Self::Snapshot(name) | Self::CacheMount(name) | Self::Base(name) | Self::PastBuild(name) => {
+                name.clone()
+            }
         }
     }
 }
@@ -179,6 +192,8 @@ impl Inventory {
         inventory.add_records(store, &chains)?;
         inventory.measure_snapshots(keeper)?;
         inventory.add_cache_mounts(store)?;
+        inventory.add_bases(store)?;
+        inventory.add_builds(store)?;
         inventory.add_loose(&chains);
         Ok(inventory)
     }
@@ -290,23 +305,35 @@ impl Inventory {
     }
 
     fn add_cache_mounts(&mut self, store: &Store) -> Result<(), CollectError> {
-        let directory = store.cache_mounts();
-        let failed = |source| crate::store::StoreError::Disk {
-            action: "read",
-            path: directory.to_owned(),
-            source,
-        };
-        for entry in fs::read_dir(directory).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let (name, Ok(metadata)) = (entry.file_name().to_string_lossy().into_owned(), entry.metadata())
-            else {
-                continue;
-            };
+        for entry in entries(store.cache_mounts())? {
             // Beside the directories lie the files that their users lock.
-            if metadata.is_dir() {
-                let size = tree_size(&entry.path(), &mut HashSet::new());
-                self.add(Resource::CacheMount(name), size, durable::modified(&metadata));
+            if entry.is_directory {
+                let size = tree_size(&entry.path, &mut HashSet::new());
+                self.add(Resource::CacheMount(entry.name), size, entry.modified);
             }
+        }
+        Ok(())
+    }
+
+    /// Adds what lies in the directories of `bases/`: the store does not know what it is, only that it can be had again.
+    fn add_bases(&mut self, store: &Store) -> Result<(), CollectError> {
+        for directory in entries(&store.bases())?
+            .into_iter()
+            .filter(|entry| entry.is_directory)
+        {
+            for entry in entries(&directory.path)? {
+                let size = tree_size(&entry.path, &mut HashSet::new());
+                let name = format!("{}/{}", directory.name, entry.name);
+                self.add(Resource::Base(name), size, entry.modified);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_builds(&mut self, store: &Store) -> Result<(), CollectError> {
+        for entry in entries(store.builds())? {
+            let size = tree_size(&entry.path, &mut HashSet::new());
+            self.add(Resource::PastBuild(entry.name), size, entry.modified);
         }
         Ok(())
     }
@@ -377,6 +404,42 @@ fn reachable(layout: &Layout, root: &Descriptor) -> BTreeSet<Digest> {
         }
     }
     found
+}
+
+/// What lies in a directory.
+struct Entry {
+    name: String,
+    path: PathBuf,
+    is_directory: bool,
+    modified: Timestamp,
+}
+
+/// Returns what lies in a directory; nothing where there is none.
+fn entries(directory: &Path) -> Result<Vec<Entry>, StoreError> {
+    let failed = |source| StoreError::Disk {
+        action: "read",
+        path: directory.to_owned(),
+        source,
+    };
+    let read = match fs::read_dir(directory) {
+        Ok(read) => read,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut found = Vec::new();
+    for entry in read {
+        let entry = entry.map_err(failed)?;
+        // What went away meanwhile takes no space.
+        if let Ok(metadata) = entry.metadata() {
+            found.push(Entry {
+                name: entry.file_name().to_string_lossy().into_owned(),
+                path: entry.path(),
+                is_directory: metadata.is_dir(),
+                modified: durable::modified(&metadata),
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// Returns what a tree takes on the disk; a file with several names counts once.

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use lrops_model::digest::Digest;
 use lrops_model::timestamp::Timestamp;
@@ -9,7 +10,8 @@ use serde::Serialize;
 
 use super::inventory::{Inventory, Resource, Unit};
 use super::{CollectError, Item, SnapshotKeeper};
-use crate::store::Store;
+use crate::durable;
+use crate::store::{Store, StoreError};
 
 /// What a collection should do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +130,7 @@ impl<'i> Plan<'i> {
             match resource {
                 Resource::StepRecord(key) => store.records().remove(key)?,
                 Resource::Snapshot(id) => snapshots.push(id.clone()),
-                Resource::Blob(_) | Resource::CacheMount(_) => {}
+                Resource::Blob(_) | Resource::CacheMount(_) | Resource::Base(_) | Resource::PastBuild(_) => {}
             }
         }
         let failed = |action| move |source| CollectError::Keeper { action, source };
@@ -139,11 +141,21 @@ impl<'i> Plan<'i> {
                 Resource::CacheMount(name) => keeper
                     .remove_cache_mount(&store.cache_mounts().join(name))
                     .map_err(failed("remove a cache mount"))?,
+                Resource::Base(name) => remove(&store.bases().join(name))?,
+                Resource::PastBuild(name) => remove(&store.builds().join(name))?,
                 Resource::Snapshot(_) | Resource::StepRecord(_) => {}
             }
         }
         Ok(())
     }
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    durable::remove_tree(path).map_err(|source| StoreError::Disk {
+        action: "remove",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Returns what may go, the least recently used first.

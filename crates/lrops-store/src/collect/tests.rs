@@ -112,6 +112,7 @@ impl Fixture {
             created: Timestamp(1),
             description: format!("RUN {id}"),
             content: None,
+            keeps_times_before: None,
             layers: BTreeMap::from([(
                 "layer.v1".to_owned(),
                 LayerRecord {
@@ -139,6 +140,8 @@ impl Fixture {
             ItemKind::StepRecord => format!("record of {}\n", item.description),
             ItemKind::Snapshot => format!("snapshot {}\n", item.id),
             ItemKind::CacheMount => format!("cache mount {}\n", item.id),
+            ItemKind::Base => format!("base {}\n", item.id),
+            ItemKind::PastBuild => format!("build {}\n", item.id),
         };
         removed.assert_eq(&pruned.removed.iter().map(name).collect::<String>());
         let left = usage(&self.store, &self.snapshots).unwrap();
@@ -263,6 +266,38 @@ fn the_least_recently_used_goes_first_and_no_more_than_needed() {
 }
 
 #[test]
+fn downloads_of_bases_and_logs_of_builds_go_by_their_age() {
+    let fixture = Fixture::new();
+    let (bases, builds) = (fixture.store.bases(), fixture.store.builds());
+    for (path, seconds) in [
+        (bases.join("downloads/old"), 10),
+        (bases.join("downloads/new"), 500),
+    ] {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "package").unwrap();
+        set_time(&path, seconds);
+    }
+    for (name, seconds) in [("one", 20), ("two", 500)] {
+        fs::create_dir(builds.join(name)).unwrap();
+        fs::write(builds.join(name).join("1.log"), "log").unwrap();
+        set_time(&builds.join(name), seconds);
+    }
+    let request = PruneRequest {
+        unused_since: Some(Timestamp(100)),
+        ..all()
+    };
+    fixture.check(
+        &request,
+        &expect![[r"
+            base downloads/old
+            build one
+        "]],
+    );
+    let left = |path: &std::path::Path| fs::read_dir(path).unwrap().count();
+    assert_eq!((left(&bases.join("downloads")), left(builds)), (1, 1));
+}
+
+#[test]
 fn a_store_in_use_is_left_alone() {
     let fixture = Fixture::new();
     let _lock = fixture.store.use_lock(&CancelToken::new()).unwrap();
@@ -280,6 +315,7 @@ fn a_blob_that_an_image_and_a_step_share_stays_for_the_image() {
         created: Timestamp(1),
         description: String::new(),
         content: None,
+        keeps_times_before: None,
         layers: BTreeMap::from([(
             String::new(),
             LayerRecord {

@@ -246,7 +246,10 @@ fn a_layer_holds_every_kind_of_change() {
         d/file Regular 4755 1000:100 @2000000000 SCHILY.xattr.user.note="kept" "content"
     "#]],
     );
-    let clamped = LayerTimes::KeepUnlessNewer(Timestamp(1_000_000_000));
+    let clamped = LayerTimes::KeepOlder {
+        since: Timestamp(1_000_000_000),
+        fixed: Timestamp(1_000_000_000),
+    };
     check_entries(
         &place.root,
         &changes[..1],
@@ -277,7 +280,10 @@ fn what_ustar_cannot_say_is_said_in_pax_records() {
     check_entries(
         &place.root,
         &all_changes(&place.root, &[]),
-        LayerTimes::KeepUnlessNewer(Timestamp(10)),
+        LayerTimes::KeepOlder {
+            since: Timestamp(10),
+            fixed: Timestamp(10),
+        },
         &expect![[r#"
             eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee/ Directory 755 0:0 @10 ""
             ids Regular 644 3000000:4000000000 @10 gid="4000000000" uid="3000000" ""

@@ -41,8 +41,13 @@ pub enum LayerTimes {
     Fixed(Timestamp),
     /// Every entry keeps its own, in whole seconds.
     Keep,
-    /// Every entry keeps its own unless it is later than this one (`SOURCE_DATE_EPOCH`).
-    KeepUnlessNewer(Timestamp),
+    /// Every entry that is older than `since` keeps its own; what was made since then gets `fixed`.
+    KeepOlder {
+        /// When the making of the tree began.
+        since: Timestamp,
+        /// The time of what was made.
+        fixed: Timestamp,
+    },
 }
 
 impl LayerTimes {
@@ -50,7 +55,13 @@ impl LayerTimes {
         match self {
             Self::Fixed(time) => time.0,
             Self::Keep => modified,
-            Self::KeepUnlessNewer(time) => modified.min(time.0),
+            Self::KeepOlder { since, fixed } => {
+                if modified < since.0 {
+                    modified
+                } else {
+                    fixed.0
+                }
+            }
         }
     }
 
@@ -58,7 +69,8 @@ impl LayerTimes {
     fn of_whiteout(self) -> i64 {
         match self {
             Self::Fixed(time) => time.0,
-            Self::Keep | Self::KeepUnlessNewer(_) => 0,
+            Self::KeepOlder { fixed, .. } => fixed.0,
+            Self::Keep => 0,
         }
     }
 }

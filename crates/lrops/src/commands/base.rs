@@ -56,9 +56,9 @@ impl Work {
         let mode = progress(selection.progress, false, environment)?;
         let store = environment.store_root(selection.places.store.as_deref());
         let session = Session::open(&store, configuration, environment, Use::Build(&cancel))?;
-        signals::watch(&cancel)?;
-        let bases = session.bases()?;
         let progress = Progress::begin(mode, 1);
+        signals::watch(&cancel, progress.notices())?;
+        let bases = session.bases()?;
         Ok(Self {
             session,
             bases,

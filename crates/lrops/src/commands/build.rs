@@ -2,16 +2,14 @@
 
 use std::time::Instant;
 
-use lrops_model::engine::{BuildError, Delivered, Engine};
+use lrops_model::engine::{Delivered, Engine};
 use lrops_model::event::{BuildEvent, StepName, StepOutcome};
-use lrops_model::finding::{Finding, Severity};
 use lrops_model::oci::Descriptor;
 use lrops_store::layout::LayoutName;
 use lrops_store::verify::{Report, verify_image};
 
 use super::summary::{Summary, summary};
 use super::{check, metadata, plan, print, say, verify};
-use crate::amounts;
 use crate::arguments::{BuildArguments, ProgressMode};
 use crate::delivery::Delivery;
 use crate::environment::Environment;
@@ -39,11 +37,15 @@ pub(super) fn run(arguments: &BuildArguments, environment: &Environment) -> Resu
     }
 }
 
-/// Opens what a request needs, and listens for Ctrl-C.
+/// Opens what a request needs, begins to show progress, and listens for Ctrl-C.
 ///
 /// # Errors
 /// When the machine does not allow it.
-pub(super) fn open(intent: &Intent, environment: &Environment) -> Result<Session, Failure> {
+pub(super) fn open(
+    intent: &Intent,
+    mode: ProgressMode,
+    environment: &Environment,
+) -> Result<(Session, Progress), Failure> {
     let cancel = &intent.request.cancel;
     let session = Session::open(
         &intent.store,
@@ -51,13 +53,13 @@ pub(super) fn open(intent: &Intent, environment: &Environment) -> Result<Session
         environment,
         Use::Build(cancel),
     )?;
-    signals::watch(cancel)?;
-    Ok(session)
+    let progress = Progress::begin(mode, intent.request.platforms.len());
+    signals::watch(cancel, progress.notices())?;
+    Ok((session, progress))
 }
 
 fn build(intent: &Intent, environment: &Environment) -> Result<(), Failure> {
-    let session = open(intent, environment)?;
-    let progress = Progress::begin(intent.progress, intent.request.platforms.len());
+    let (session, progress) = open(intent, intent.progress, environment)?;
     let result = build_and_deliver(intent, &session, &progress);
     let elapsed = progress.elapsed();
     let tally = progress.finish();
@@ -213,21 +215,4 @@ pub(super) fn activity<T>(
         seconds: started.elapsed().as_secs_f64(),
     });
     result
-}
-
-/// Returns the findings of a plan that failed, when that is why.
-pub(super) fn findings_of(error: &BuildError) -> Option<&[Finding]> {
-    match error {
-        BuildError::Dockerfile { findings, .. } => Some(findings),
-        _ => None,
-    }
-}
-
-/// Says how many findings are errors: `2 errors`.
-pub(super) fn errors_in(findings: &[Finding]) -> Option<String> {
-    let errors = findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error)
-        .count();
-    (errors > 0).then(|| amounts::count(errors, "error"))
 }

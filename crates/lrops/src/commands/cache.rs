@@ -54,11 +54,13 @@ fn open(places: &PlaceArguments, environment: &Environment) -> Result<Session, F
     )
 }
 
-const KINDS: [(ItemKind, &str); 4] = [
+const KINDS: [(ItemKind, &str); 6] = [
     (ItemKind::Blob, "blobs"),
     (ItemKind::Snapshot, "snapshots"),
     (ItemKind::StepRecord, "records of steps"),
     (ItemKind::CacheMount, "cache mounts"),
+    (ItemKind::Base, "packages of bases"),
+    (ItemKind::PastBuild, "logs of builds"),
 ];
 
 fn du(format: Format, places: &PlaceArguments, environment: &Environment) -> Result<(), Failure> {

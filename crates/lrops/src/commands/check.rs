@@ -2,56 +2,55 @@
 //!
 //! The JSON has the shape of `docker buildx build --call=check,format=json`, with what lrops knows besides.
 
-use lrops_dockerfile::instruction::Dockerfile;
 use lrops_model::finding::{Finding, Severity};
 use serde_json::{Value, json};
 
-use super::build::{errors_in, findings_of, open};
+use super::build::open;
 use super::{print, print_json, say};
 use crate::amounts;
 use crate::arguments::{Format, ProgressMode};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::progress::Progress;
 use crate::report::{self, Source};
 use crate::request::Intent;
 
 /// Checks a Dockerfile.
 ///
 /// # Errors
-/// When there are errors, which are then shown; when its images cannot be looked up.
+/// When there are errors, which are then shown; when it cannot be looked into.
 pub(super) fn check(intent: &Intent, format: Format, environment: &Environment) -> Result<(), Failure> {
-    let (_, parsed) = Dockerfile::parse(&intent.request.dockerfile.text);
-    if errors_in(&parsed).is_some() {
-        return show(intent, format, &parsed);
-    }
-    let session = open(intent, environment)?;
-    let progress = Progress::begin(ProgressMode::Quiet, intent.request.platforms.len());
+    let (session, progress) = open(intent, ProgressMode::Quiet, environment)?;
     let on_event = |event| progress.event(&event);
-    let planned = session.with_engine(&intent.request, &on_event, |engine| {
-        engine.plan(&intent.request, &on_event)
-    })?;
-    match planned {
-        Ok(plan) => show(intent, format, &together(parsed, &plan.findings)),
-        Err(error) => {
-            if let Some(findings) = findings_of(&error) {
-                return show(intent, format, &together(parsed, findings));
-            }
-            show(intent, format, &parsed)?;
-            Err(error.into())
-        }
-    }
+    let found = session.with_engine(&intent.request, &on_event, |engine| {
+        engine.check(&intent.request, &on_event)
+    })??;
+    show(intent, format, &in_order(found))
 }
 
-/// Findings of the text and of its meaning, each once, in the order of their places.
-fn together(mut findings: Vec<Finding>, more: &[Finding]) -> Vec<Finding> {
-    for finding in more {
-        if !findings.contains(finding) {
-            findings.push(finding.clone());
+/// Findings, each once, in the order of their places; those of the whole file come last.
+fn in_order(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut ordered: Vec<Finding> = Vec::with_capacity(findings.len());
+    for finding in findings {
+        if !ordered.contains(&finding) {
+            ordered.push(finding);
         }
     }
-    findings.sort_by_key(|finding| finding.place.as_ref().map_or(0, |place| place.span.start));
-    findings
+    ordered.sort_by_key(|finding| {
+        finding
+            .place
+            .as_ref()
+            .map_or(usize::MAX, |place| place.span.start)
+    });
+    ordered
+}
+
+/// Says how many findings are errors: `2 errors`.
+fn errors_in(findings: &[Finding]) -> Option<String> {
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .count();
+    (errors > 0).then(|| amounts::count(errors, "error"))
 }
 
 fn show(intent: &Intent, format: Format, findings: &[Finding]) -> Result<(), Failure> {
@@ -75,28 +74,34 @@ fn show(intent: &Intent, format: Format, findings: &[Finding]) -> Result<(), Fai
 }
 
 fn document(name: &str, text: &str, findings: &[Finding]) -> Value {
-    let warnings: Vec<Value> = findings
-        .iter()
-        .map(|finding| {
-            let range = finding.place.as_ref().map(|place| {
-                let end = place.line as usize + text[place.span.clone()].trim_end().matches('\n').count();
-                json!({ "start": { "line": place.line }, "end": { "line": end } })
-            });
-            json!({
-                "ruleName": finding.rule,
-                "detail": finding.message,
-                "severity": finding.severity,
-                "advice": finding.advice,
-                "location": { "ranges": range.into_iter().collect::<Vec<_>>() },
-            })
-        })
-        .collect();
-    let error = findings
-        .iter()
-        .find(|finding| finding.severity == Severity::Error);
+    let of = |severity| {
+        let findings = findings
+            .iter()
+            .filter(move |finding| finding.severity == severity);
+        findings.map(|finding| entry(text, finding)).collect::<Vec<_>>()
+    };
+    let errors = of(Severity::Error);
+    let error = errors
+        .first()
+        .map(|error| json!({ "message": error["detail"], "location": error["location"] }));
     json!({
-        "warnings": warnings,
+        "warnings": of(Severity::Warning),
+        "errors": errors,
         "sources": [{ "filename": name, "data": text }],
-        "buildError": error.map(|error| json!({ "message": error.message })),
+        "buildError": error,
+    })
+}
+
+fn entry(text: &str, finding: &Finding) -> Value {
+    let range = finding.place.as_ref().map(|place| {
+        let marked = text.get(place.span.clone()).unwrap_or_default();
+        let end = place.line as usize + marked.trim_end().matches('\n').count();
+        json!({ "start": { "line": place.line }, "end": { "line": end } })
+    });
+    json!({
+        "ruleName": finding.rule,
+        "detail": finding.message,
+        "advice": finding.advice,
+        "location": { "ranges": range.into_iter().collect::<Vec<_>>() },
     })
 }

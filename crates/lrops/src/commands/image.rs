@@ -219,7 +219,7 @@ fn export(
     let image = PlacedImage::find(text, store, environment)?;
     let opened = open_store(store)?;
     let cancel = CancelToken::new();
-    signals::watch(&cancel)?;
+    signals::watch(&cancel, super::say)?;
     let mut names = outputs.names;
     if names.is_empty() {
         names.extend(image.name.parse::<Reference>().ok());

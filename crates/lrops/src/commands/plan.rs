@@ -1,8 +1,10 @@
 //! `lrops plan`: what a build would do, grouped by how often it would be done.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use lrops_engine::plan::{Plan, is_shown};
+use lrops_model::engine::BuildError;
 use lrops_model::finding::Finding;
 use lrops_model::graph::{Op, StepId};
 use lrops_model::platform::Platform;
@@ -15,10 +17,10 @@ use crate::amounts;
 use crate::arguments::{Format, PlanArguments, ProgressMode};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::progress::{Progress, instruction_line};
+use crate::progress::instruction_line;
 use crate::report::{self, Source};
 use crate::request::{Intent, resolve};
-use crate::style::{DIM, GOOD, HEAD, WARN, painted};
+use crate::style::{ACCENT, DIM, GOOD, HEAD, WARN, painted};
 
 /// Shows the plan of a build.
 ///
@@ -37,21 +39,22 @@ pub(super) fn run(arguments: &PlanArguments, environment: &Environment) -> Resul
 /// # Errors
 /// As [`run`].
 pub(super) fn plan(intent: &Intent, format: Format, environment: &Environment) -> Result<(), Failure> {
-    let session = open(intent, environment)?;
     // What is being looked up is worth seeing where someone watches; in a log it would hide the plan.
     let mode = if intent.progress == ProgressMode::Plain {
         ProgressMode::Quiet
     } else {
         intent.progress
     };
-    let progress = Progress::begin(mode, intent.request.platforms.len());
+    let (session, progress) = open(intent, mode, environment)?;
     let on_event = |event| progress.event(&event);
     let planned = session.with_engine(&intent.request, &on_event, |engine| {
-        engine.plan(&intent.request, &on_event)
+        let plan = engine.plan(&intent.request, &on_event)?;
+        let cached = engine.cached(&intent.request, &plan)?;
+        Ok::<_, BuildError>((plan, cached))
     });
     progress.finish();
-    let plan = planned??;
-    let outline = Outline::new(&plan, &intent.request);
+    let (plan, cached) = planned??;
+    let outline = Outline::new(&plan, &cached, &intent.request);
     match format {
         Format::Json => print_json(&outline),
         Format::Text => {
@@ -93,10 +96,12 @@ struct Row {
     /// Whether one run serves more than one platform.
     once: bool,
     emulated: bool,
+    /// Whether its result is in the store already.
+    cached: bool,
 }
 
 impl Outline {
-    fn new(plan: &Plan, request: &BuildRequest) -> Self {
+    fn new(plan: &Plan, cached: &BTreeSet<StepId>, request: &BuildRequest) -> Self {
         let shown = plan
             .graph
             .order
@@ -117,6 +122,7 @@ impl Outline {
                 once: label.platforms.len() > 1,
                 platforms: label.platforms,
                 emulated: plan.is_emulated(request, *id),
+                cached: cached.contains(id),
             }
         });
         Self {
@@ -159,6 +165,41 @@ impl Outline {
             _ => format!("Once, for {names}"),
         }
     }
+
+    fn write_counts(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let once = self.steps.iter().filter(|row| row.once).count();
+        let emulated = self
+            .steps
+            .iter()
+            .filter(|row| row.emulated && !row.cached)
+            .count();
+        let cached = self.steps.iter().filter(|row| row.cached).count();
+        write!(f, "\n{}", amounts::count(self.steps.len(), "step"))?;
+        if self.platforms.len() > 1 {
+            write!(
+                f,
+                ": {once} once for several platforms, {} for one platform each",
+                self.steps.len() - once
+            )?;
+        }
+        match cached {
+            0 => {}
+            number if number == self.steps.len() => write!(f, "; all are cached")?,
+            1 => write!(f, "; 1 is cached")?,
+            number => write!(f, "; {number} are cached")?,
+        }
+        match emulated {
+            0 => writeln!(f, "; {}", painted(GOOD, "nothing is emulated")),
+            number => {
+                let steps = amounts::count(number, "step");
+                writeln!(
+                    f,
+                    "; {}",
+                    painted(WARN, &format!("{steps} would run under emulation"))
+                )
+            }
+        }
+    }
 }
 
 impl std::fmt::Display for Outline {
@@ -185,33 +226,15 @@ impl std::fmt::Display for Outline {
                     painted(DIM, &place),
                     instruction_line(&row.instruction)
                 );
-                if row.emulated {
+                if row.cached {
+                    let _ = write!(line, "  {}", painted(ACCENT, "cached"));
+                } else if row.emulated {
                     let _ = write!(line, "  {}", painted(WARN, "emulated"));
                 }
                 writeln!(f, "{line}")?;
             }
         }
-        let once = self.steps.iter().filter(|row| row.once).count();
-        let emulated = self.steps.iter().filter(|row| row.emulated).count();
-        write!(f, "\n{}", amounts::count(self.steps.len(), "step"))?;
-        if self.platforms.len() > 1 {
-            write!(
-                f,
-                ": {once} once for several platforms, {} for one platform each",
-                self.steps.len() - once
-            )?;
-        }
-        match emulated {
-            0 => writeln!(f, "; {}", painted(GOOD, "nothing is emulated")),
-            number => {
-                let steps = amounts::count(number, "step");
-                writeln!(
-                    f,
-                    "; {}",
-                    painted(WARN, &format!("{steps} would run under emulation"))
-                )
-            }
-        }
+        self.write_counts(f)
     }
 }
 
@@ -251,6 +274,7 @@ mod tests {
             once: platforms.len() > 1,
             platforms,
             emulated: instruction.contains("apt-get"),
+            cached: instruction.contains("npm ci") || instruction.contains("upgrade"),
         }
     }
 
@@ -278,6 +302,7 @@ mod tests {
             row("server", 2, "RUN GOARCH=arm64 go build", &[arm64]),
             row("ui", 2, "RUN npm ci", &[amd64, arm64, arm]),
             row("arm", 1, "RUN both", &[arm64, arm]),
+            row("", 1, "RUN apt-get upgrade", &[arm]),
             row("", 2, "RUN apt-get update", &[arm]),
         ];
         check(
@@ -288,7 +313,7 @@ mod tests {
 
             Once, for all 3 platforms
               [ui 1/2]  FROM node
-              [ui 2/2]  RUN npm ci
+              [ui 2/2]  RUN npm ci  cached
 
             Once, for linux/arm64, linux/arm/v7
               [arm 1/2]  RUN both
@@ -300,9 +325,10 @@ mod tests {
               [server 2/2]  RUN GOARCH=arm64 go build
 
             For linux/arm/v7 alone
+              [1/2]  RUN apt-get upgrade  cached
               [2/2]  RUN apt-get update  emulated
 
-            6 steps: 3 once for several platforms, 3 for one platform each; 1 step would run under emulation
+            7 steps: 3 once for several platforms, 4 for one platform each; 2 are cached; 1 step would run under emulation
         "]],
         );
     }

@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &VerifyArguments, environment: &Environment) -> Res
     let store = environment.store_root(arguments.places.store.as_deref());
     let image = PlacedImage::find(&arguments.image, &store, environment)?;
     let cancel = CancelToken::new();
-    signals::watch(&cancel)?;
+    signals::watch(&cancel, super::say)?;
     let report = verify_image(image.source.as_ref(), &image.root, &expectations, &cancel).map_err(stopped)?;
     match arguments.format {
         Format::Json => print_json(&report)?,

@@ -12,7 +12,7 @@ mod tests;
 mod tty;
 
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lrops_model::event::{BuildEvent, StepNumber};
@@ -26,6 +26,12 @@ pub(crate) use tally::Tally;
 pub(crate) trait Renderer: Send {
     /// Shows an event that came so long after the beginning.
     fn event(&mut self, event: &BuildEvent, at: Duration);
+
+    /// Says something that is no event of the build.
+    fn notice(&mut self, text: &str) {
+        // Nobody is there to be told that telling fails.
+        let _ = writeln!(StandardError, "{text}");
+    }
 
     /// Leaves the terminal as it should be when nothing more comes.
     fn finish(&mut self);
@@ -43,7 +49,7 @@ impl Renderer for Silent {
 /// Reads the stream of events of a build, from several threads.
 pub(crate) struct Progress {
     begun: Instant,
-    readers: Mutex<Readers>,
+    readers: Arc<Mutex<Readers>>,
 }
 
 struct Readers {
@@ -62,10 +68,10 @@ impl Progress {
         };
         Self {
             begun: Instant::now(),
-            readers: Mutex::new(Readers {
+            readers: Arc::new(Mutex::new(Readers {
                 renderer,
                 tally: Tally::default(),
-            }),
+            })),
         }
     }
 
@@ -75,6 +81,15 @@ impl Progress {
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         readers.tally.event(event);
         readers.renderer.event(event, at);
+    }
+
+    /// Returns what says something between the events, from any thread.
+    pub(crate) fn notices(&self) -> impl Fn(&str) + Send + 'static {
+        let readers = Arc::clone(&self.readers);
+        move |text| {
+            let mut readers = readers.lock().unwrap_or_else(PoisonError::into_inner);
+            readers.renderer.notice(text);
+        }
     }
 
     /// Returns a number for an activity of this room, above those that were used so far.
@@ -92,9 +107,9 @@ impl Progress {
 
     /// Ends it, and returns what was counted.
     pub(crate) fn finish(self) -> Tally {
-        let mut readers = self.readers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         readers.renderer.finish();
-        readers.tally
+        std::mem::take(&mut readers.tally)
     }
 }
 

@@ -23,18 +23,23 @@ const BUNDLES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// Returns the proxies for commands: those given as build arguments, then those of Docker's configuration, whose names
-/// Docker's own client passes in small letters and in capitals.
+/// Returns the proxies for commands: those given as build arguments, else those of Docker's configuration.
+///
+/// Programs look for either spelling, so that a command sees each in small letters and in capitals, as in `BuildKit`.
 pub(super) fn proxy_variables(
     build_args: &BTreeMap<String, String>,
     environment: &Environment,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let mut variables = configured_proxies(environment)?;
-    for (name, value) in build_args {
-        if PROXY_NAMES.contains(&name.to_ascii_lowercase().as_str()) {
-            variables.insert(name.clone(), value.clone());
-        }
+    let given = build_args
+        .iter()
+        .filter(|(name, _)| PROXY_NAMES.contains(&name.to_ascii_lowercase().as_str()));
+    for (name, value) in given.clone() {
+        variables.insert(name.to_ascii_uppercase(), value.clone());
+        variables.insert(name.to_ascii_lowercase(), value.clone());
     }
+    // Who gives both spellings means each as it is.
+    variables.extend(given.map(|(name, value)| (name.clone(), value.clone())));
     Ok(variables)
 }
 

@@ -100,7 +100,10 @@ fn in_directory(
                 "download it, and name the file",
             ));
         }
-        Some(text) => (text.to_owned(), environment.directory.join(text)),
+        Some(text) => {
+            let path = environment.directory.join(text);
+            small_letters(&path).unwrap_or_else(|| (text.to_owned(), path))
+        }
         None => match (
             &configuration.sections.build.dockerfile,
             configuration.directory(),
@@ -119,11 +122,14 @@ fn in_directory(
 /// `Dockerfile`, or in small letters where only that is there, as BuildKit's own client looks.
 fn default_dockerfile(context: &Path) -> (String, PathBuf) {
     let usual = context.join("Dockerfile");
-    let small = context.join("dockerfile");
-    if !usual.exists() && small.exists() {
-        return ("dockerfile".to_owned(), small);
-    }
-    ("Dockerfile".to_owned(), usual)
+    small_letters(&usual).unwrap_or_else(|| ("Dockerfile".to_owned(), usual))
+}
+
+/// Returns the name and the path of a `Dockerfile`'s namesake in small letters, where only that is there.
+fn small_letters(path: &Path) -> Option<(String, PathBuf)> {
+    let small = path.with_file_name("dockerfile");
+    let only_small = path.file_name()? == "Dockerfile" && !path.exists() && small.exists();
+    only_small.then(|| ("dockerfile".to_owned(), small))
 }
 
 /// Returns a directory's real path.

@@ -180,9 +180,32 @@ fn proxies_reach_commands_from_arguments_and_from_dockers_configuration() {
         "HTTP_PROXY=http://p:1",
         "NO_PROXY=x",
         "http_proxy=http://p:1",
+        "https_proxy=http://q:2",
         "no_proxy=x",
     ];
     assert_eq!(proxies, expected);
+}
+
+#[test]
+fn who_gives_both_spellings_of_a_proxy_means_each_as_it_is() {
+    let desk = Desk::new();
+    let flags = ["--build-arg", "no_proxy=small", "--build-arg", "NO_PROXY=CAPITAL"];
+    let proxies = desk.intent(&flags).request.proxy_variables;
+    assert_eq!(
+        (&*proxies["no_proxy"], &*proxies["NO_PROXY"]),
+        ("small", "CAPITAL")
+    );
+}
+
+#[test]
+fn a_dockerfile_in_small_letters_is_found_where_there_is_no_other() {
+    let desk = Desk::new();
+    desk.write("web/dockerfile", "FROM scratch AS small\n");
+    let name = |flags: &[&str]| desk.intent(flags).request.dockerfile.name;
+    assert_eq!(name(&["web"]), "dockerfile");
+    assert_eq!(name(&["-f", "web/Dockerfile", "web"]), "dockerfile");
+    desk.write("web/Dockerfile", "FROM scratch\n");
+    assert_eq!(name(&["-f", "web/Dockerfile", "web"]), "web/Dockerfile");
 }
 
 #[test]

@@ -154,3 +154,25 @@ fn digests_are_written_where_scripts_look_for_them() {
     assert_eq!(metadata["containerimage.digest"], *digest);
     assert!(fs::read_to_string(id).unwrap().starts_with("sha256:"));
 }
+
+#[test]
+fn files_of_archives_keep_their_times_and_all_others_get_one() {
+    let laboratory = Laboratory::new();
+    let mut tar = tar::Builder::new(fs::File::create(laboratory.context().join("archive.tar")).unwrap());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(3);
+    header.set_mode(0o644);
+    header.set_mtime(1_000_000_000);
+    tar.append_data(&mut header, "old", &b"abc"[..]).unwrap();
+    tar.finish().unwrap();
+    laboratory
+        .dockerfile("FROM scratch\nADD archive.tar /archive/\nCOPY new /new\n")
+        .file("new", "");
+    let files = laboratory.files(&[]);
+    let modified =
+        |name: &str| std::os::unix::fs::MetadataExt::mtime(&fs::metadata(files.join(name)).unwrap());
+    assert_eq!(
+        (modified("archive/old"), modified("archive"), modified("new")),
+        (1_000_000_000, 0, 0)
+    );
+}

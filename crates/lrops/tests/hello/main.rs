@@ -127,6 +127,59 @@ fn the_image_is_proved_and_other_tools_read_it() {
 }
 
 #[test]
+fn umoci_unpacks_each_platform() {
+    let hello = hello();
+    let source = format!("oci:{}:test", layout(&hello.laboratory).display());
+    for (architecture, variant, library) in [
+        ("amd64", "", "x86-64"),
+        ("arm64", "", "ARM aarch64"),
+        ("arm", "v7", "ARM, EABI5"),
+    ] {
+        // umoci takes layouts of one platform, so skopeo picks it out of the index first.
+        let one = hello.laboratory.path(&format!("one-{architecture}"));
+        let mut copy = Command::new("skopeo");
+        copy.args([
+            "--insecure-policy",
+            "--override-os",
+            "linux",
+            "--override-arch",
+            architecture,
+        ]);
+        if !variant.is_empty() {
+            copy.args(["--override-variant", variant]);
+        }
+        let copied = copy
+            .args(["copy", &source, &format!("oci:{}:x", one.display())])
+            .output()
+            .unwrap();
+        assert!(
+            copied.status.success(),
+            "{}",
+            String::from_utf8_lossy(&copied.stderr)
+        );
+        let bundle = hello.laboratory.path(&format!("bundle-{architecture}"));
+        let unpacked = Command::new("umoci")
+            .args(["unpack", "--image", &format!("{}:x", one.display())])
+            .arg(&bundle)
+            .output()
+            .unwrap();
+        assert!(
+            unpacked.status.success(),
+            "{}",
+            String::from_utf8_lossy(&unpacked.stderr)
+        );
+        let kind = Command::new("file")
+            .arg(bundle.join("rootfs/usr/local/bin/hello"))
+            .output()
+            .unwrap();
+        assert!(
+            String::from_utf8_lossy(&kind.stdout).contains(library),
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
 fn a_second_build_runs_nothing() {
     let hello = hello();
     let again = build(&hello.laboratory).succeeded();
