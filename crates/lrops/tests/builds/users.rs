@@ -6,12 +6,12 @@ use std::process::Command;
 use crate::laboratory::{Laboratory, User};
 
 /// Everything that depends on owners, modes, links and removals.
-const DOCKERFILE: &str = "FROM busybox AS made\nWORKDIR /work\n\
+const DOCKERFILE: &str = "FROM busybox AS made\nWORKDIR /made\n\
     RUN echo one >one && ln -s one link && ln one hard && mkfifo pipe && chmod 4755 one && mkdir -m 700 private\n\
     COPY --chown=1000:2000 tree /owned\nCOPY --link --chown=1000:2000 tree/file /linked/file\n\
     COPY --chown=app:extra tree/file /named/file\n\
-    FROM busybox\nCOPY --from=made /owned /owned\nCOPY --from=made /work /work\nADD archive.tar /archive/\n\
-    RUN rm /bin/vi && echo more >>/owned/file && mv /owned/sub/deep /moved && rm -r /work/private && mkdir /work/private\n\
+    FROM busybox\nCOPY --from=made /owned /owned\nCOPY --from=made /made /made\nADD archive.tar /archive/\n\
+    RUN rm /bin/vi && echo more >>/owned/file && mv /owned/sub/deep /moved && rm -r /made/private && mkdir /made/private\n\
     USER app\nWORKDIR /home/app\n";
 
 fn fill(laboratory: &Laboratory) {
