@@ -416,7 +416,10 @@ mod tests {
 
     fn make_directory(path: &str, input: Option<StepId>, stage: &str) -> Step {
         Step {
-            op: Op::MakeDirectory(MakeDirectoryOp { path: path.to_owned(), user: String::new() }),
+            op: Op::MakeDirectory(MakeDirectoryOp {
+                path: path.to_owned(),
+                user: String::new(),
+            }),
             inputs: vec![input],
             label: StepLabel {
                 stage: stage.to_owned(),

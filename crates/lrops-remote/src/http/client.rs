@@ -83,7 +83,12 @@ impl HttpClient {
         address: &Address,
         headers: &[(&'static str, String)],
     ) -> Result<Response<Body>, HttpProblem> {
-        let exchange = Exchange { method: Method::Get, address, headers, authorization: None };
+        let exchange = Exchange {
+            method: Method::Get,
+            address,
+            headers,
+            authorization: None,
+        };
         Ok(self.exchange(&exchange)?.response)
     }
 
