@@ -58,9 +58,19 @@ pub(crate) const FOR_DEMO: &[Need] = &[KEYRING];
 /// What the tests need beside Rust and a linker.
 pub(crate) const FOR_TESTS: &[Need] = &[
     KEYRING,
+    // Lists the files that tidy looks at.
     program("git", "git"),
+    // The programs in the tests' own images.
     file("/bin/busybox", "busybox-static"),
+    // Users with and without subordinate ids, and namespaces for them.
     program("newuidmap", "uidmap"),
+    program("useradd", "passwd"),
+    program("unshare", "util-linux"),
+    program("setpriv", "util-linux"),
+    program("mount", "mount"),
+    program("kill", "procps"),
+    // Real programs for several platforms, which the verifier tells apart.
+    program("go", "golang-go"),
     program("qemu-aarch64-static", "qemu-user-static"),
     program("qemu-arm-static", "qemu-user-static"),
     program("skopeo", "skopeo"),

@@ -58,7 +58,7 @@ pub enum BuildError {
         /// What is wrong with it, and what to do.
         message: String,
     },
-    /// The machine does not allow it; `lrops doctor` says more.
+    /// The machine does not allow it.
     #[error("{message}")]
     Environment {
         /// What was being done.

@@ -161,12 +161,12 @@ impl CacheUse {
     }
 }
 
-/// Whether names of images are looked up anew.
+/// Whether what is known of bases and images is looked up anew. Names in registries are asked for each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PullPolicy {
-    /// What is in the store serves.
+    /// A resolution of a base's packages that is not older than a day serves.
     Missing,
-    /// Every name is looked up (`--pull`).
+    /// Everything is looked up (`--pull`).
     Always,
 }
 

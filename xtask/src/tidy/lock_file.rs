@@ -4,7 +4,7 @@ use super::Finding;
 use crate::tree::Tree;
 
 const RULE: &str = "lock file";
-/// Without OpenPGP there would be about 170: `pgp` alone, which verifies Debian's signatures, brings 115.
+/// Without `OpenPGP` there would be about 170: `pgp` alone, which verifies Debian's signatures, brings 115.
 const PACKAGES_MAX: usize = 300;
 
 /// Counts the packages of `Cargo.lock`, our own among them.
