@@ -1,3 +1,3 @@
-//! What tests share: a registry, sample layouts, a signed archive. Never shipped.
+//! What tests share: a registry in the process that can be told to fail.
 
 pub mod registry;

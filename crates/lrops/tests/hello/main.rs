@@ -24,9 +24,11 @@ struct Hello {
     cold: Ended,
 }
 
-/// Builds the example the first time; the lock keeps tests from changing it under each other.
+/// Builds the example the first time; the lock keeps tests from changing it under each other. When the cold build fails,
+/// every test says why, and none tries it again.
+#[track_caller]
 fn hello() -> MutexGuard<'static, Hello> {
-    static HELLO: OnceLock<Mutex<Hello>> = OnceLock::new();
+    static HELLO: OnceLock<Result<Mutex<Hello>, String>> = OnceLock::new();
     let hello = HELLO.get_or_init(|| {
         let laboratory = Laboratory::new();
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/hello");
@@ -36,10 +38,17 @@ fn hello() -> MutexGuard<'static, Hello> {
             .arg(laboratory.context())
             .status();
         assert!(copied.unwrap().success());
-        let cold = build(&laboratory).succeeded();
-        Mutex::new(Hello { laboratory, cold })
+        let cold = build(&laboratory);
+        if cold.code == Some(0) {
+            Ok(Mutex::new(Hello { laboratory, cold }))
+        } else {
+            Err(cold.stderr)
+        }
     });
-    hello.lock().unwrap_or_else(PoisonError::into_inner)
+    match hello {
+        Ok(hello) => hello.lock().unwrap_or_else(PoisonError::into_inner),
+        Err(why) => panic!("the example was not built: {why}"),
+    }
 }
 
 fn build(laboratory: &Laboratory) -> Ended {
