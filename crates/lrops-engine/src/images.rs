@@ -147,11 +147,7 @@ impl<'a> Images<'a> {
             .resolve(reference, &self.request.cancel)
             .map_err(|error| {
                 let advice = error.advice().or_else(advice);
-                failure(
-                    name,
-                    format!("failed to resolve {reference}: {}", chain(&error)),
-                    advice,
-                )
+                failure(name, chain(&error), advice)
             })?;
         let image = registry.image(reference, &self.request.cancel);
         Ok(Located {
