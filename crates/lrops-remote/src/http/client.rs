@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use lrops_model::cancel::CancelToken;
 use ureq::config::Config;
@@ -13,7 +14,7 @@ use ureq::{Agent, Body, Proxy};
 
 use super::address::{Address, Scheme};
 use super::error::{HttpError, HttpProblem};
-use super::exchange::{Exchange, Method};
+use super::exchange::{Exchange, Method, RequestBody};
 use super::settings::HttpSettings;
 use super::transfer::{Transfer, TransferProgress};
 
@@ -88,6 +89,8 @@ impl HttpClient {
             address,
             headers,
             authorization: None,
+            body: RequestBody::None,
+            extra_patience: Duration::ZERO,
         };
         Ok(self.exchange(&exchange)?.response)
     }

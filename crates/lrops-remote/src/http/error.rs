@@ -56,6 +56,9 @@ pub enum HttpProblem {
     /// The server redirects in a circle, or very often.
     #[error("the server redirects more than {0} times")]
     Redirects(usize),
+    /// The bytes that were to be sent could not be read.
+    #[error("failed to read what is to be sent")]
+    ReadBody(#[source] io::Error),
     /// The bytes could not be kept.
     #[error("failed to write what was received")]
     Write(#[source] io::Error),

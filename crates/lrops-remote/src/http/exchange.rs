@@ -1,15 +1,16 @@
 //! One request and its answer, for a caller that judges statuses and headers itself.
 
 use std::io::{self, Read};
+use std::time::Duration;
 
-use ureq::http::{HeaderMap, Response};
-use ureq::{Body, BodyReader};
+use ureq::http::{HeaderMap, Request, Response};
+use ureq::{Body, BodyReader, SendBody};
 
 use super::address::Address;
 use super::client::{HttpClient, REDIRECTS_MAX, problem_of};
 use super::error::HttpProblem;
 
-/// A request without a body.
+/// One request.
 pub(crate) struct Exchange<'a> {
     pub(crate) method: Method,
     pub(crate) address: &'a Address,
@@ -17,12 +18,100 @@ pub(crate) struct Exchange<'a> {
     pub(crate) headers: &'a [(&'static str, String)],
     /// Sent to the address's own scheme, host and port only, wherever redirects lead.
     pub(crate) authorization: Option<&'a str>,
+    pub(crate) body: RequestBody<'a>,
+    /// How long the answer may take beyond the usual: a server that keeps what it got may have to move or hash it.
+    pub(crate) extra_patience: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     Get,
     Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Returns whether a redirect of this status asks for the same request at the other place. A 301, 302 or 303 would
+    /// turn any other method into a GET (RFC 9110, section 15.4), which is never what was meant here.
+    fn follows(self, status: u16) -> bool {
+        match status {
+            307 | 308 => true,
+            301..=303 => matches!(self, Self::Get | Self::Head),
+            _ => false,
+        }
+    }
+}
+
+/// What is sent along.
+#[derive(Clone, Copy)]
+pub(crate) enum RequestBody<'a> {
+    None,
+    Bytes(&'a [u8]),
+    Stream {
+        /// Exactly as many bytes are sent.
+        length: u64,
+        /// Gives the bytes from their beginning; a redirect wants them again.
+        open: &'a (dyn Fn() -> io::Result<Box<dyn Read + Send>> + 'a),
+    },
+}
+
+impl RequestBody<'_> {
+    /// Returns the body's length; methods that usually have a body say 0 where they have none.
+    fn length(&self, method: Method) -> Option<u64> {
+        match self {
+            Self::None => matches!(method, Method::Post | Method::Put | Method::Patch).then_some(0),
+            Self::Bytes(bytes) => Some(bytes.len() as u64),
+            Self::Stream { length, .. } => Some(*length),
+        }
+    }
+}
+
+/// Reads a request's body, and keeps the error when that fails: the connection is not to blame then.
+struct Outgoing {
+    inner: Box<dyn Read + Send>,
+    left: u64,
+    failure: Option<io::Error>,
+}
+
+impl Read for Outgoing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let want = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        if want == 0 {
+            return Ok(0);
+        }
+        let result = match self.inner.read(&mut buffer[..want]) {
+            Ok(0) => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                format!("the content ends {} bytes early", self.left),
+            )),
+            other => other,
+        };
+        match result {
+            Ok(read) => {
+                self.left -= read as u64;
+                Ok(read)
+            }
+            Err(cause) => {
+                let told = io::Error::new(cause.kind(), cause.to_string());
+                self.failure = Some(cause);
+                Err(told)
+            }
+        }
+    }
 }
 
 /// The answer at the end of the redirects, of any status.
@@ -43,7 +132,7 @@ impl HttpClient {
                 .get("location")
                 .and_then(|value| value.to_str().ok());
             match location {
-                Some(location) if matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) => {
+                Some(location) if exchange.method.follows(response.status().as_u16()) => {
                     address = address.redirected(location).map_err(HttpProblem::Address)?;
                 }
                 _ => {
@@ -59,13 +148,14 @@ impl HttpClient {
     }
 
     fn send(&self, exchange: &Exchange<'_>, address: &Address) -> Result<Response<Body>, HttpProblem> {
-        let agent = self.agent(address)?;
-        let mut request = match exchange.method {
-            Method::Get => agent.get(address.target()),
-            Method::Head => agent.head(address.target()),
-        };
+        let mut request = Request::builder()
+            .method(exchange.method.name())
+            .uri(address.target());
         for (name, value) in exchange.headers {
             request = request.header(*name, value);
+        }
+        if let Some(length) = exchange.body.length(exchange.method) {
+            request = request.header("Content-Length", length);
         }
         let own = exchange
             .authorization
@@ -73,7 +163,49 @@ impl HttpClient {
         if let Some(authorization) = own.map(str::to_owned).or_else(|| address.authorization()) {
             request = request.header("Authorization", authorization);
         }
-        request.call().map_err(problem_of)
+        self.send_with_body(exchange, address, request)
+    }
+
+    fn send_with_body(
+        &self,
+        exchange: &Exchange<'_>,
+        address: &Address,
+        request: ureq::http::request::Builder,
+    ) -> Result<Response<Body>, HttpProblem> {
+        let agent = self.agent(address)?;
+        let malformed = |_| HttpProblem::Address("it is not well formed");
+        let patience = self.settings().timeouts.response + exchange.extra_patience;
+        let is_usual = exchange.extra_patience.is_zero();
+        let (length, inner): (u64, Box<dyn Read + Send>) = match exchange.body {
+            RequestBody::None if matches!(exchange.method, Method::Get | Method::Head | Method::Delete) => {
+                let request = request.body(()).map_err(malformed)?;
+                return agent.run(request).map_err(problem_of);
+            }
+            RequestBody::None => (0, Box::new(io::empty())),
+            RequestBody::Bytes(bytes) => (bytes.len() as u64, Box::new(io::Cursor::new(bytes.to_vec()))),
+            RequestBody::Stream { length, open } => (length, open().map_err(HttpProblem::ReadBody)?),
+        };
+        let mut outgoing = Outgoing {
+            inner,
+            left: length,
+            failure: None,
+        };
+        let request = request
+            .body(SendBody::from_reader(&mut outgoing))
+            .map_err(malformed)?;
+        let result = if is_usual {
+            agent.run(request)
+        } else {
+            let request = agent
+                .configure_request(request)
+                .timeout_recv_response(Some(patience))
+                .build();
+            agent.run(request)
+        };
+        result.map_err(|error| match outgoing.failure.take() {
+            Some(cause) => HttpProblem::ReadBody(cause),
+            None => problem_of(error),
+        })
     }
 }
 

@@ -18,5 +18,5 @@ pub use settings::{HttpSettings, Proxies, RETRY_WAITS, Timeouts};
 pub use transfer::TransferProgress;
 
 pub(crate) use address::{Address, Scheme, base64};
-pub(crate) use exchange::{Answer, Exchange, Method};
+pub(crate) use exchange::{Answer, Exchange, Method, RequestBody};
 pub(crate) use transfer::{PROGRESS_RENEWING_RETRIES_BYTES, pause, range_start, retry_after, with_jitter};

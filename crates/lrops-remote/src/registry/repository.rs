@@ -1,5 +1,7 @@
 //! One repository of one registry: a question goes there with whatever authorization it wants.
 
+use std::time::Duration;
+
 use lrops_model::cancel::CancelToken;
 use lrops_model::reference::Reference;
 use serde::Deserialize;
@@ -10,7 +12,7 @@ use super::challenge::challenges;
 use super::client::Registry;
 use super::endpoint::Endpoint;
 use super::error::{Offered, RegistryProblem};
-use crate::http::{Address, Answer, Exchange, HttpProblem, Method, Scheme, retry_after};
+use crate::http::{Address, Answer, Exchange, HttpProblem, Method, RequestBody, Scheme, retry_after};
 
 /// The repository that a reference names.
 #[derive(Clone)]
@@ -94,6 +96,8 @@ impl Repository {
             address,
             headers,
             authorization,
+            body: RequestBody::None,
+            extra_patience: Duration::ZERO,
         })
     }
 

@@ -14,7 +14,7 @@ use super::challenge::Challenge;
 use super::error::RegistryProblem;
 use super::keychain::Credentials;
 use super::repository::{Repository, refusal};
-use crate::http::{Address, Answer, Exchange, HttpProblem, Method, Scheme, retry_after};
+use crate::http::{Address, Answer, Exchange, HttpProblem, Method, RequestBody, Scheme, retry_after};
 
 const TOKEN_ANSWER_SIZE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -73,6 +73,8 @@ pub(crate) fn fetch(
         address: &address,
         headers: &[("Accept", "application/json".to_owned())],
         authorization: authorization.as_deref(),
+        body: RequestBody::None,
+        extra_patience: Duration::ZERO,
     };
     let started = Instant::now();
     let result = repository
