@@ -19,6 +19,8 @@ pub(crate) struct Environment {
     pub(crate) now: Timestamp,
     /// Whether a person watches standard error.
     pub(crate) terminal: bool,
+    /// Whether a person can be asked on standard input.
+    pub(crate) input_terminal: bool,
     /// Whether standard output goes to a person, too, and not to a program or a file.
     pub(crate) data_terminal: bool,
 }
@@ -42,6 +44,7 @@ impl Environment {
             directory,
             now: Timestamp(i64::try_from(now).unwrap_or(i64::MAX)),
             terminal: std::io::stderr().is_terminal(),
+            input_terminal: std::io::stdin().is_terminal(),
             data_terminal: std::io::stdout().is_terminal(),
         })
     }
@@ -57,6 +60,7 @@ impl Environment {
             directory: directory.to_owned(),
             now: Timestamp(1_700_000_000),
             terminal: false,
+            input_terminal: false,
             data_terminal: false,
         }
     }
@@ -104,6 +108,14 @@ impl Environment {
             Some(cache) => cache.join("lrops"),
             None => self.home().join(".cache/lrops"),
         }
+    }
+
+    /// Returns the directory of the user's configuration, `$XDG_CONFIG_HOME` or `~/.config`, when there can be one.
+    pub(crate) fn configuration_home(&self) -> Option<PathBuf> {
+        let named = self.get("XDG_CONFIG_HOME").map(PathBuf::from);
+        named
+            .filter(|path| path.is_absolute())
+            .or_else(|| self.get("HOME").map(|home| Path::new(home).join(".config")))
     }
 
     /// Returns the directory of Docker's own configuration.

@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use lrops_engine::IMAGE_ACCESS_DENIED;
 use lrops_model::blob::BlobError;
 use lrops_model::engine::{BuildError, StepFailure};
+use lrops_remote::registry::RegistryError;
 
 use crate::configuration::ConfigurationError;
 
@@ -47,6 +49,16 @@ pub(crate) enum Failure {
     Verify {
         /// How many, in words.
         problems: String,
+    },
+    /// A registry refuses who asks.
+    #[error("{message}")]
+    Unauthorized {
+        /// What was being done.
+        message: String,
+        /// What the registry said.
+        source: Cause,
+        /// What to do.
+        advice: Option<String>,
     },
     /// The machine does not allow it.
     #[error("{message}")]
@@ -113,6 +125,32 @@ impl Failure {
         }
     }
 
+    /// Returns that something failed, with its cause and advice.
+    pub(crate) fn work_advised(
+        message: impl Into<String>,
+        source: impl Into<Cause>,
+        advice: Option<String>,
+    ) -> Self {
+        Self::Work {
+            message: message.into(),
+            source: Some(source.into()),
+            advice,
+        }
+    }
+
+    /// Returns that a registry refuses who asks.
+    pub(crate) fn unauthorized(
+        message: impl Into<String>,
+        source: impl Into<Cause>,
+        advice: Option<String>,
+    ) -> Self {
+        Self::Unauthorized {
+            message: message.into(),
+            source: source.into(),
+            advice,
+        }
+    }
+
     /// Returns that something failed for a reason that the message says.
     pub(crate) fn because(message: impl Into<String>) -> Self {
         Self::Work {
@@ -133,6 +171,7 @@ impl Failure {
             Self::Usage { .. } | Self::NotYet { .. } | Self::Configuration(_) => 2,
             Self::Check { .. } => 3,
             Self::Verify { .. } => 4,
+            Self::Unauthorized { .. } => 6,
             Self::Machine { .. } => 7,
             Self::Cancelled => 130,
             Self::Work { .. } => 1,
@@ -148,9 +187,16 @@ fn build_exit_code(error: &BuildError) -> u8 {
         BuildError::Cancelled(_) | BuildError::Blob(BlobError::Cancelled(_)) => 130,
         BuildError::Step(step) => match &step.cause {
             StepFailure::Internal { source, .. } if is_cancelled(source.as_ref()) => 130,
+            StepFailure::Internal { source, .. } if is_refusal(source.as_ref()) => 6,
             _ => 1,
         },
         BuildError::Other { source, .. } if is_cancelled(source.as_ref()) => 130,
+        BuildError::Other { source, .. } if is_refusal(source.as_ref()) => 6,
+        BuildError::Dockerfile { findings, .. }
+            if findings.iter().any(|finding| finding.rule == IMAGE_ACCESS_DENIED) =>
+        {
+            6
+        }
         BuildError::Dockerfile { .. } | BuildError::Blob(_) | BuildError::Other { .. } => 1,
     }
 }
@@ -160,6 +206,19 @@ fn is_cancelled(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         if error.is::<lrops_model::cancel::Cancelled>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// Returns whether a registry's refusal is among a chain of causes.
+fn is_refusal(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let refused = error.downcast_ref::<RegistryError>();
+        if refused.is_some_and(|error| error.problem.is_refusal()) {
             return true;
         }
         next = error.source();
@@ -243,6 +302,7 @@ mod tests {
                 },
                 4,
             ),
+            (Failure::unauthorized("x", "y", None), 6),
             (Failure::machine("x", "y"), 7),
             (
                 Failure::Build(BuildError::Environment {

@@ -82,7 +82,9 @@ pub(crate) fn failure(failure: &Failure) -> String {
             }
             other => chain(other, None),
         },
-        Failure::Usage { advice, .. } | Failure::Work { advice, .. } => chain(failure, advice.as_deref()),
+        Failure::Usage { advice, .. }
+        | Failure::Work { advice, .. }
+        | Failure::Unauthorized { advice, .. } => chain(failure, advice.as_deref()),
         Failure::NotYet { advice, .. } => chain(failure, Some(advice)),
         Failure::Machine { .. } | Failure::Build(BuildError::Environment { .. }) => chain(
             failure,

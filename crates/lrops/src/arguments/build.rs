@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
-use super::PlaceArguments;
+use super::{PlaceArguments, RegistryArguments};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -177,6 +177,8 @@ pub(crate) struct BuildArguments {
 
     #[command(flatten)]
     pub(crate) places: PlaceArguments,
+    #[command(flatten)]
+    pub(crate) registries: RegistryArguments,
 
     #[command(flatten)]
     pub(crate) foreign: ForeignArguments,

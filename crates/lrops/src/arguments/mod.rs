@@ -3,6 +3,7 @@
 
 mod build;
 mod judgement;
+mod registries;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use build::{BuildArguments, EngineName, HostCa, ProgressMode};
 pub(crate) use judgement::{Judgement, judge};
+pub(crate) use registries::RegistryArguments;
 
 /// One Dockerfile, one proved multi-platform image.
 #[derive(Debug, Parser)]
@@ -45,6 +47,10 @@ pub(crate) enum Command {
     /// Assemble base images from distribution packages
     #[command(subcommand)]
     Base(BaseCommand),
+    /// Log in to a registry
+    Login(LoginArguments),
+    /// Log out from a registry
+    Logout(LogoutArguments),
 }
 
 /// Where things are.
@@ -99,6 +105,33 @@ pub(crate) struct VerifyArguments {
     pub(crate) format: Format,
     #[command(flatten)]
     pub(crate) places: PlaceArguments,
+    #[command(flatten)]
+    pub(crate) registries: RegistryArguments,
+}
+
+/// `lrops login`.
+#[derive(Args, Debug)]
+pub(crate) struct LoginArguments {
+    /// The registry, HOST[:PORT] [default: Docker Hub]
+    pub(crate) server: Option<String>,
+    /// The user
+    #[arg(long, short, value_name = "USER")]
+    pub(crate) username: Option<String>,
+    /// The password, or a token; others on this machine can read it here
+    #[arg(long, short, value_name = "PASSWORD", conflicts_with = "password_stdin")]
+    pub(crate) password: Option<String>,
+    /// Take the password from standard input
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    #[command(flatten)]
+    pub(crate) registries: RegistryArguments,
+}
+
+/// `lrops logout`.
+#[derive(Args, Debug)]
+pub(crate) struct LogoutArguments {
+    /// The registry, HOST[:PORT] [default: Docker Hub]
+    pub(crate) server: Option<String>,
 }
 
 /// `lrops image`.
@@ -122,6 +155,8 @@ pub(crate) enum ImageCommand {
         format: Format,
         #[command(flatten)]
         places: PlaceArguments,
+        #[command(flatten)]
+        registries: RegistryArguments,
     },
     /// Write an image as `lrops build --output` would
     Export {

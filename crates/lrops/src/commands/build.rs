@@ -50,6 +50,7 @@ pub(super) fn open(
     let session = Session::open(
         &intent.store,
         intent.configuration.clone(),
+        &intent.registries,
         environment,
         Use::Build(cancel),
     )?;

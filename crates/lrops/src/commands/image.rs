@@ -32,6 +32,7 @@ pub(super) fn run(command: ImageCommand, environment: &Environment) -> Result<()
             image,
             format,
             places,
+            registries: _,
         } => {
             let store = environment.store_root(places.store.as_deref());
             inspect(&PlacedImage::find(&image, &store, environment)?, format)

@@ -5,6 +5,7 @@ mod build;
 mod cache;
 mod check;
 mod image;
+mod login;
 mod metadata;
 mod plan;
 mod summary;
@@ -30,6 +31,8 @@ pub(crate) fn run(command_line: CommandLine, environment: &Environment) -> Resul
         Command::Image(command) => image::run(command, environment),
         Command::Cache(command) => cache::run(command, environment),
         Command::Base(command) => base::run(command, environment),
+        Command::Login(arguments) => login::login(&arguments, environment),
+        Command::Logout(arguments) => login::logout(&arguments, environment),
     }
 }
 

@@ -24,13 +24,14 @@ use lrops_model::platform::Platform;
 use lrops_model::reference::Reference;
 use lrops_model::request::{BuildRequest, CacheUse, EmulationPolicy, PullPolicy};
 
-use crate::arguments::{BuildArguments, Format, Judgement, PlaceArguments, ProgressMode, judge};
+use crate::arguments::{
+    BuildArguments, Format, Judgement, PlaceArguments, ProgressMode, RegistryArguments, judge,
+};
 use crate::configuration::{self, Configuration, EmulationWord, NetworkWord};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::fields;
 
-pub(crate) use host::http_settings;
 pub(crate) use outputs::{Destination, Output, parse_outputs};
 
 /// What is meant by a `lrops build`.
@@ -54,6 +55,8 @@ pub(crate) struct Intent {
     pub(crate) store: PathBuf,
     /// `lrops.toml`.
     pub(crate) configuration: Configuration,
+    /// How registries are reached.
+    pub(crate) registries: RegistryArguments,
 }
 
 /// What to do with a request.
@@ -135,6 +138,7 @@ pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> 
         notices,
         store,
         configuration,
+        registries: arguments.registries,
     })
 }
 
