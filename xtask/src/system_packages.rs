@@ -73,6 +73,8 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     program("go", "golang-go"),
     program("qemu-aarch64-static", "qemu-user-static"),
     program("qemu-arm-static", "qemu-user-static"),
+    // Certificates for servers and clients of the tests.
+    program("openssl", "openssl"),
     program("skopeo", "skopeo"),
     program("umoci", "umoci"),
     program("file", "file"),

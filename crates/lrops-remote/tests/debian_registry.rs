@@ -1,5 +1,4 @@
 //! Pulling from Debian's docker-registry what skopeo pushed there.
-#![expect(clippy::disallowed_methods, reason = "the test starts a registry and skopeo")]
 
 use std::fs;
 use std::io::{Read, Write};

@@ -56,9 +56,11 @@ pub(crate) fn line(question: &str) -> Result<String, Failure> {
 /// # Errors
 /// As [`line`]; when the terminal's echo cannot be turned off.
 pub(crate) fn secret(question: &str) -> Result<String, Failure> {
-    ask(question);
+    // Silent before it asks: who answers at once is not shown either.
+    let silence = Silence::begin();
     let silence =
-        Silence::begin().map_err(|source| Failure::work("failed to turn off the terminal's echo", source))?;
+        silence.map_err(|source| Failure::work("failed to turn off the terminal's echo", source))?;
+    ask(question);
     let typed = typed_line(&mut io::stdin().lock());
     drop(silence);
     ask("\n");
