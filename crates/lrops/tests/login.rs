@@ -357,10 +357,8 @@ fn write_program(path: &Path, script: &str) {
 fn a_registry_of_the_configuration_is_reached_as_it_says() {
     let (home, registry) = (Home::new(), Guarded::start());
     let section = |keys: &str| {
-        home.write(
-            "lrops.toml",
-            &format!("[registries.'{}']\n{keys}\n", registry.name),
-        )
+        let text = format!("[registries.'{}']\n{keys}\n", registry.name);
+        home.write("lrops.toml", &text);
     };
     section("mirrors = ['ftp://x']");
     let arguments = ["login", &registry.name, "-u", "a", "-p", "sesame", "--retries=0"];

@@ -54,7 +54,9 @@ impl HostTrust {
     /// Collects all that there is about a host.
     pub(crate) fn of(&self, authority: &str) -> Result<HostCertificates, HttpProblem> {
         let mut all = HostCertificates::default();
-        for directory in &self.directories {
+        // The name may come from a server that redirects, and must not lead out of the directories.
+        let is_name = !authority.starts_with('.') && !authority.contains('/');
+        for directory in self.directories.iter().filter(|_| is_name) {
             all.add(in_directory(&directory.join(authority))?);
         }
         all.add(self.hosts.get(authority).cloned().unwrap_or_default());

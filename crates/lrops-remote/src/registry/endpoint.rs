@@ -119,12 +119,12 @@ impl Registry {
         if settings.secure.contains(registry) {
             return SchemeRule::Is(Scheme::Https);
         }
+        if self.is_insecure(registry) {
+            return SchemeRule::Try;
+        }
         if is_loopback(registry) {
             let is_known = self.client().settings().trust.knows(registry);
             return SchemeRule::Is(if is_known { Scheme::Https } else { Scheme::Http });
-        }
-        if self.is_insecure(registry) {
-            return SchemeRule::Try;
         }
         SchemeRule::Is(Scheme::Https)
     }
@@ -214,7 +214,13 @@ mod tests {
             },
             retry_waits: Vec::new(),
         });
-        let insecure = ["plain.example:5000", "10.0.0.0/8", "fd00::/8", "secure.example"];
+        let insecure = [
+            "127.0.0.1:5000",
+            "plain.example:5000",
+            "10.0.0.0/8",
+            "fd00::/8",
+            "secure.example",
+        ];
         let settings = RegistrySettings {
             insecure: insecure.map(|text| text.parse().unwrap()).into(),
             secure: ["secure.example".to_owned(), "127.0.0.1:5443".to_owned()].into(),
@@ -256,6 +262,7 @@ mod tests {
 
     #[test]
     fn insecure_registries_are_tried() {
+        check("127.0.0.1:5000", SchemeRule::Try);
         check("plain.example:5000", SchemeRule::Try);
         check("PLAIN.example:5000", SchemeRule::Try);
         check("10.1.2.3:5000", SchemeRule::Try);
