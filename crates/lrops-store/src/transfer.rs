@@ -1,196 +1,11 @@
-//! Walking an image, and copying one from a place to another.
-//!
-//! An image is a tree: an index names manifests (or further indexes), a manifest names a config and layers. A copy
-//! goes children first and the root last, so that a place never has a document whose parts it lacks.
+//! Copying an image from a place to another: children first and the root last.
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
 
-use lrops_model::blob::{BlobError, BlobSource, BlobStore, read_document};
-use lrops_model::cancel::{CancelToken, Cancelled};
-use lrops_model::digest::Digest;
-use lrops_model::oci::{Descriptor, Index, Manifest};
-
-/// How deep indexes may lie in indexes. One level is usual, and Docker reads no more.
-pub const INDEX_DEPTH_MAX: usize = 4;
-
-/// How many documents and blobs an image may name: far above any honest one, and little memory.
-pub const DESCRIPTORS_MAX: usize = 20_000;
-
-/// A node of an image's tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImageNode {
-    /// An index, read and parsed, with what it names.
-    Index {
-        /// What names it.
-        descriptor: Descriptor,
-        /// Its bytes as they came.
-        bytes: Vec<u8>,
-        /// What they say.
-        index: Index,
-        /// The nodes of its manifests, in order.
-        children: Vec<ImageNode>,
-    },
-    /// A manifest, read and parsed.
-    Manifest {
-        /// What names it.
-        descriptor: Descriptor,
-        /// Its bytes as they came.
-        bytes: Vec<u8>,
-        /// What they say.
-        manifest: Manifest,
-    },
-    /// Something else that an index names; nothing is known of it.
-    Blob(Descriptor),
-}
-
-impl ImageNode {
-    /// Returns what names the node.
-    pub fn descriptor(&self) -> &Descriptor {
-        match self {
-            Self::Index { descriptor, .. } | Self::Manifest { descriptor, .. } | Self::Blob(descriptor) => {
-                descriptor
-            }
-        }
-    }
-
-    /// Returns the manifests below, in order, with what names them.
-    pub fn manifests(&self) -> Vec<(&Descriptor, &Manifest)> {
-        match self {
-            Self::Index { children, .. } => children.iter().flat_map(Self::manifests).collect(),
-            Self::Manifest {
-                descriptor, manifest, ..
-            } => vec![(descriptor, manifest)],
-            Self::Blob(_) => Vec::new(),
-        }
-    }
-
-    /// Returns every part of the image once, children before whatever names them.
-    pub fn parts(&self) -> Vec<ImagePart<'_>> {
-        let mut parts = Vec::new();
-        self.add_parts(&mut parts, &mut BTreeSet::new());
-        parts
-    }
-
-    fn add_parts<'t>(&'t self, parts: &mut Vec<ImagePart<'t>>, seen: &mut BTreeSet<Digest>) {
-        let mut add = |descriptor: &'t Descriptor, bytes: Option<&'t [u8]>| {
-            if seen.insert(descriptor.digest) {
-                parts.push(ImagePart { descriptor, bytes });
-            }
-        };
-        match self {
-            Self::Blob(descriptor) => add(descriptor, None),
-            Self::Manifest {
-                descriptor,
-                bytes,
-                manifest,
-            } => {
-                add(&manifest.config, None);
-                manifest.layers.iter().for_each(|layer| add(layer, None));
-                add(descriptor, Some(bytes));
-            }
-            Self::Index {
-                descriptor,
-                bytes,
-                children,
-                ..
-            } => {
-                for child in children {
-                    child.add_parts(parts, seen);
-                }
-                if seen.insert(descriptor.digest) {
-                    parts.push(ImagePart {
-                        descriptor,
-                        bytes: Some(bytes),
-                    });
-                }
-            }
-        }
-    }
-}
-
-/// One blob of an image.
-#[derive(Clone, Copy, Debug)]
-pub struct ImagePart<'t> {
-    /// What names it.
-    pub descriptor: &'t Descriptor,
-    /// Its bytes, where they were read already: indexes and manifests.
-    pub bytes: Option<&'t [u8]>,
-}
-
-/// Reads the tree of an image: all indexes and manifests, verified; no configs and no layers.
-///
-/// # Errors
-/// When a document is missing, wrong or malformed, or the image is beyond [`INDEX_DEPTH_MAX`] or [`DESCRIPTORS_MAX`].
-pub fn walk_image(
-    source: &dyn BlobSource,
-    root: &Descriptor,
-    cancel: &CancelToken,
-) -> Result<ImageNode, TransferError> {
-    Walk {
-        source,
-        cancel,
-        count: 0,
-    }
-    .node(root, 0)
-}
-
-struct Walk<'a> {
-    source: &'a dyn BlobSource,
-    cancel: &'a CancelToken,
-    count: usize,
-}
-
-impl Walk<'_> {
-    fn node(&mut self, descriptor: &Descriptor, depth: usize) -> Result<ImageNode, TransferError> {
-        self.cancel.check()?;
-        self.count(1)?;
-        if depth > INDEX_DEPTH_MAX {
-            return Err(TransferError::TooDeep {
-                digest: descriptor.digest,
-            });
-        }
-        let malformed = |source| TransferError::Malformed {
-            digest: descriptor.digest,
-            source,
-        };
-        if descriptor.media_type.is_index() {
-            let bytes = read_document(self.source, descriptor)?;
-            let index: Index = serde_json::from_slice(&bytes).map_err(malformed)?;
-            let children = index
-                .manifests
-                .iter()
-                .map(|child| self.node(child, depth + 1))
-                .collect::<Result<_, _>>()?;
-            return Ok(ImageNode::Index {
-                descriptor: descriptor.clone(),
-                bytes,
-                index,
-                children,
-            });
-        }
-        if descriptor.media_type.is_manifest() {
-            let bytes = read_document(self.source, descriptor)?;
-            let manifest: Manifest = serde_json::from_slice(&bytes).map_err(malformed)?;
-            self.count(1 + manifest.layers.len())?;
-            return Ok(ImageNode::Manifest {
-                descriptor: descriptor.clone(),
-                bytes,
-                manifest,
-            });
-        }
-        Ok(ImageNode::Blob(descriptor.clone()))
-    }
-
-    fn count(&mut self, more: usize) -> Result<(), TransferError> {
-        self.count += more;
-        if self.count > DESCRIPTORS_MAX {
-            Err(TransferError::TooMany)
-        } else {
-            Ok(())
-        }
-    }
-}
+use lrops_model::blob::{BlobSource, BlobStore};
+use lrops_model::cancel::CancelToken;
+use lrops_model::image::{ImageError, walk_image};
+use lrops_model::oci::Descriptor;
 
 /// Makes sure that an image is at `destination`, reading from `source` only what is missing there.
 ///
@@ -201,7 +16,7 @@ pub fn copy_image(
     root: &Descriptor,
     destination: &dyn BlobStore,
     cancel: &CancelToken,
-) -> Result<Copied, TransferError> {
+) -> Result<Copied, ImageError> {
     let tree = walk_image(source, root, cancel)?;
     let mut copied = Copied::default();
     for part in tree.parts() {
@@ -225,7 +40,7 @@ fn copy_blob(
     descriptor: &Descriptor,
     destination: &dyn BlobStore,
     cancel: &CancelToken,
-) -> Result<(), TransferError> {
+) -> Result<(), ImageError> {
     let mut content = CancelReader {
         inner: source.open(descriptor)?,
         cancel,
@@ -257,47 +72,11 @@ impl<R: Read> Read for CancelReader<'_, R> {
     }
 }
 
-/// What can go wrong when an image is walked or copied.
-#[derive(Debug, thiserror::Error)]
-pub enum TransferError {
-    /// A blob could not be read or written.
-    #[error(transparent)]
-    Blob(BlobError),
-    /// A document is not what its media type says.
-    #[error("the document {digest} is malformed")]
-    Malformed {
-        /// The document's digest.
-        digest: Digest,
-        /// The cause.
-        source: serde_json::Error,
-    },
-    /// Indexes lie in indexes too deep.
-    #[error("the image names {digest} more than 4 indexes deep")]
-    TooDeep {
-        /// The first document that is too deep.
-        digest: Digest,
-    },
-    /// The image names too many blobs.
-    #[error("the image names more than 20,000 blobs")]
-    TooMany,
-    /// The work was stopped.
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
-}
-
-impl From<BlobError> for TransferError {
-    fn from(error: BlobError) -> Self {
-        match error {
-            BlobError::Cancelled(cancelled) => Self::Cancelled(cancelled),
-            error => Self::Blob(error),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use lrops_model::blob::MemoryStore;
-    use lrops_model::oci::{MediaType, encode};
+    use lrops_model::blob::{BlobError, MemoryStore, read_document};
+    use lrops_model::image::INDEX_DEPTH_MAX;
+    use lrops_model::oci::{Index, Manifest, MediaType, encode};
     use proptest::prelude::*;
 
     use super::*;
@@ -381,7 +160,7 @@ mod tests {
         let cancel = CancelToken::new();
         cancel.cancel();
         let result = copy_image(&image.store, &image.root, &MemoryStore::new(), &cancel);
-        assert!(matches!(result, Err(TransferError::Cancelled(_))));
+        assert!(matches!(result, Err(ImageError::Cancelled(_))));
     }
 
     #[test]
@@ -400,7 +179,7 @@ mod tests {
             store.put(&root, &mut &bytes[..]).unwrap();
         }
         let result = walk_image(&store, &root, &CancelToken::new());
-        assert!(matches!(result, Err(TransferError::TooDeep { .. })), "{result:?}");
+        assert!(matches!(result, Err(ImageError::TooDeep { .. })), "{result:?}");
     }
 
     proptest! {

@@ -5,6 +5,7 @@ use std::path::Path;
 use lrops_model::blob::{BlobSource, DOCUMENT_SIZE_BYTES_MAX, read_document};
 use lrops_model::cancel::CancelToken;
 use lrops_model::digest::Digest;
+use lrops_model::image::walk_image;
 use lrops_model::oci::{Descriptor, ImageConfig, Index, Manifest, MediaType};
 use lrops_model::platform::Platform;
 use lrops_model::reference::Reference;
@@ -12,7 +13,6 @@ use lrops_model::request::LayoutSelector;
 use lrops_store::archive::Archive;
 use lrops_store::layout::Layout;
 use lrops_store::store::Store;
-use lrops_store::transfer::walk_image;
 use serde::Serialize;
 
 use crate::configuration::ContextPlace;

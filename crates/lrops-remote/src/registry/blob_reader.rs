@@ -39,7 +39,13 @@ enum Ranges {
 }
 
 impl BlobReader {
-    pub(crate) fn new(repository: Repository, descriptor: &Descriptor, cancel: &CancelToken) -> Self {
+    /// Reads a blob from an offset in bytes on.
+    pub(crate) fn new(
+        repository: Repository,
+        descriptor: &Descriptor,
+        offset: u64,
+        cancel: &CancelToken,
+    ) -> Self {
         let (tail, headers) = place(descriptor);
         Self {
             attempts: Attempts::new(repository.registry().client(), cancel),
@@ -48,8 +54,8 @@ impl BlobReader {
             headers,
             size: descriptor.size,
             cancel: cancel.clone(),
-            position: 0,
-            renewed_at: 0,
+            position: offset,
+            renewed_at: offset,
             ranges: Ranges::Asked,
             body: None,
         }
@@ -86,11 +92,7 @@ impl BlobReader {
         if self.position > 0 && self.ranges == Ranges::Asked {
             headers.push(("Range", format!("bytes={}-", self.position)));
         }
-        let question = Question {
-            method: Method::Get,
-            tail: &self.tail,
-            headers: &headers,
-        };
+        let question = Question::of(Method::Get, &self.tail).headers(&headers);
         let answer = self.repository.ask(&question, &self.cancel).inspect_err(|interruption| {
             if matches!(interruption, Interruption::Transient { problem, .. } if problem.status() == Some(416)) {
                 self.ranges = Ranges::Refused;

@@ -109,12 +109,7 @@ fn resolve_once(repository: &Repository, cancel: &CancelToken) -> Result<Resolve
         (Some(digest), _) => format!("manifests/{digest}"),
         (None, tag) => format!("manifests/{}", tag.unwrap_or("latest")),
     };
-    let headers = [document::accept()];
-    let question = Question {
-        method: Method::Get,
-        tail: &tail,
-        headers: &headers,
-    };
+    let question = Question::of(Method::Get, &tail).headers(&[document::accept()]);
     let answer = repository.ask(&question, cancel)?;
     let content_type = answer.header("content-type").unwrap_or_default().to_owned();
     // Of another algorithm than sha256, the digest cannot be compared; the pinned one still is.

@@ -31,11 +31,7 @@ impl RegistryImage {
     fn has(&self, descriptor: &Descriptor) -> Result<bool, RegistryError> {
         let mut attempts = Attempts::new(self.repository.registry().client(), &self.cancel);
         let (tail, headers) = place(descriptor);
-        let question = Question {
-            method: Method::Head,
-            tail: &tail,
-            headers: &headers,
-        };
+        let question = Question::of(Method::Head, &tail).headers(&headers);
         loop {
             let Err(interruption) = self.repository.ask(&question, &self.cancel) else {
                 return Ok(true);
@@ -71,7 +67,11 @@ pub(crate) fn place(descriptor: &Descriptor) -> (String, Vec<(&'static str, Stri
 impl BlobSource for RegistryImage {
     /// Opens a blob or a manifest. A connection that breaks later is made again, and reading goes on at the same byte.
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, BlobError> {
-        let mut reader = BlobReader::new(self.repository.clone(), descriptor, &self.cancel);
+        self.open_at(descriptor, 0)
+    }
+
+    fn open_at(&self, descriptor: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, BlobError> {
+        let mut reader = BlobReader::new(self.repository.clone(), descriptor, offset, &self.cancel);
         match reader.connect() {
             Ok(()) => Ok(Box::new(reader)),
             Err(RegistryError {

@@ -7,7 +7,7 @@ use lrops_model::reference::Reference;
 use serde::Deserialize;
 
 use super::attempts::Interruption;
-use super::authorization::Scope;
+use super::authorization::{Access, Scope};
 use super::challenge::challenges;
 use super::client::Registry;
 use super::endpoint::Endpoint;
@@ -22,11 +22,85 @@ pub(crate) struct Repository {
     endpoint: Endpoint,
 }
 
-/// What is asked below `/v2/<name>/`.
+/// One question to a registry.
 pub(crate) struct Question<'a> {
-    pub(crate) method: Method,
-    pub(crate) tail: &'a str,
-    pub(crate) headers: &'a [(&'static str, String)],
+    method: Method,
+    target: Target<'a>,
+    headers: Vec<(&'static str, String)>,
+    body: RequestBody<'a>,
+    access: Access,
+    sources: &'a [String],
+    extra_patience: Duration,
+}
+
+/// What a question is about.
+enum Target<'a> {
+    /// Something below `/v2/<name>/`.
+    Tail(&'a str),
+    /// An address that the registry named.
+    Address(&'a Address),
+}
+
+impl<'a> Question<'a> {
+    /// Asks about something below `/v2/<name>/`.
+    pub(crate) fn of(method: Method, tail: &'a str) -> Self {
+        Self::new(method, Target::Tail(tail))
+    }
+
+    /// Asks at an address that the registry named.
+    pub(crate) fn at(method: Method, address: &'a Address) -> Self {
+        Self::new(method, Target::Address(address))
+    }
+
+    fn new(method: Method, target: Target<'a>) -> Self {
+        let access = match method {
+            Method::Get | Method::Head => Access::Pull,
+            Method::Post | Method::Put | Method::Patch => Access::Push,
+            Method::Delete => Access::Delete,
+        };
+        Self {
+            method,
+            target,
+            headers: Vec::new(),
+            body: RequestBody::None,
+            access,
+            sources: &[],
+            extra_patience: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn headers(mut self, headers: &[(&'static str, String)]) -> Self {
+        self.headers.extend_from_slice(headers);
+        self
+    }
+
+    pub(crate) fn body(mut self, body: RequestBody<'a>) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// Asks with the rights of whoever pushes, so that one token serves a whole push.
+    pub(crate) fn in_a_push(mut self) -> Self {
+        self.access = Access::Push;
+        self
+    }
+
+    /// Also wants to read these repositories, which blobs are mounted from.
+    pub(crate) fn reading(mut self, sources: &'a [String]) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// Gives the registry more time to answer.
+    pub(crate) fn patient(mut self, extra: Duration) -> Self {
+        self.extra_patience = extra;
+        self
+    }
 }
 
 impl Repository {
@@ -57,18 +131,32 @@ impl Repository {
         format!("{}/{}", self.reference.registry(), self.reference.repository())
     }
 
+    /// Returns the address of something below `/v2/<name>/`.
+    pub(crate) fn address(&self, tail: &str) -> Result<Address, RegistryProblem> {
+        let url = self.endpoint.url(self.reference.repository(), tail);
+        Ok(Address::parse(&url).map_err(HttpProblem::Address)?)
+    }
+
     /// Asks once and returns a successful answer; authorization that is missing or ran out is renewed on the way.
     pub(crate) fn ask(&self, question: &Question<'_>, cancel: &CancelToken) -> Result<Answer, Interruption> {
         cancel.check().map_err(HttpProblem::from)?;
-        let url = self.endpoint.url(self.reference.repository(), question.tail);
-        let address = Address::parse(&url).map_err(HttpProblem::Address)?;
-        let scope = Scope::pull(&self.reference);
+        let own = self.address("")?;
+        let address = match question.target {
+            Target::Tail(tail) => self.address(tail)?,
+            Target::Address(address) => address.clone(),
+        };
+        // An address on another host carries its own authorization, and has no claim on the registry's.
+        if !address.has_origin_of(&own) {
+            let answer = self.exchange(question, &address, None)?;
+            return self.judge(answer, Some(&address));
+        }
+        let scope = Scope::new(&self.reference, question.access, question.sources);
         let authorizations = self.registry.authorizations();
         let usual = authorizations.current(&scope, self, cancel)?;
         let answer = self.exchange(question, &address, usual.as_deref())?;
         // Another host that the registry redirects to has no claim on the registry's credentials.
         if answer.status() != 401 || answer.redirected_to.is_some() {
-            return self.judge(answer);
+            return self.judge(answer, None);
         }
         let challenges = challenges(answer.headers());
         // Reading the refusal to its end keeps the connection for the next request.
@@ -81,7 +169,7 @@ impl Repository {
             }
             .into());
         };
-        self.judge(self.exchange(question, &address, Some(&renewed))?)
+        self.judge(self.exchange(question, &address, Some(&renewed))?, None)
     }
 
     fn exchange(
@@ -90,14 +178,13 @@ impl Repository {
         address: &Address,
         authorization: Option<&str>,
     ) -> Result<Answer, HttpProblem> {
-        let Question { method, headers, .. } = *question;
         self.registry.client().exchange(&Exchange {
-            method,
+            method: question.method,
             address,
-            headers,
+            headers: &question.headers,
             authorization,
-            body: RequestBody::None,
-            extra_patience: Duration::ZERO,
+            body: question.body,
+            extra_patience: question.extra_patience,
         })
     }
 
@@ -110,13 +197,13 @@ impl Repository {
             .offered()
     }
 
-    fn judge(&self, answer: Answer) -> Result<Answer, Interruption> {
+    fn judge(&self, answer: Answer, asked_elsewhere: Option<&Address>) -> Result<Answer, Interruption> {
         let status = answer.status();
         if (200..300).contains(&status) {
             return Ok(answer);
         }
         let wait = retry_after(answer.headers());
-        let problem = match answer.redirected_to.as_ref() {
+        let problem = match answer.redirected_to.as_ref().or(asked_elsewhere) {
             Some(address) => RegistryProblem::Redirected {
                 host: address.host().to_owned(),
                 status,

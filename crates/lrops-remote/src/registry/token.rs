@@ -51,11 +51,7 @@ pub(crate) fn fetch(
     else {
         return Err(RegistryProblem::Challenge("it wants no token").into());
     };
-    let address = address(
-        realm,
-        service.as_deref(),
-        asked.as_deref().unwrap_or(&scope.text()),
-    )?;
+    let address = address(realm, service.as_deref(), &wanted(scope, asked.as_deref()))?;
     if address.scheme() == Scheme::Http && repository.scheme() == Scheme::Https {
         return Err(RegistryProblem::Challenge("its token service would get credentials unencrypted").into());
     }
@@ -91,12 +87,27 @@ pub(crate) fn fetch(
     read(&bytes, started).map_err(|problem| at(&address, problem.into()))
 }
 
-fn address(realm: &str, service: Option<&str>, scope: &str) -> Result<Address, RegistryProblem> {
+/// Returns the scopes to ask for. A registry that knows the repository under another name says so in its challenge; the
+/// actions in it are those of the request that it refused, and say nothing of the next ones.
+fn wanted(scope: &Scope, asked: Option<&str>) -> Vec<String> {
+    let mut scopes = scope.texts();
+    let repository = |text: &str| text.rsplit_once(':').map(|(repository, _)| repository.to_owned());
+    if let Some(asked) = asked {
+        for text in asked.split(' ').filter(|text| !text.is_empty()) {
+            if !scopes.iter().any(|own| repository(own) == repository(text)) {
+                scopes.push(text.to_owned());
+            }
+        }
+    }
+    scopes
+}
+
+fn address(realm: &str, service: Option<&str>, scopes: &[String]) -> Result<Address, RegistryProblem> {
     let mut url = realm.to_owned();
     let parameters = service
         .map(|service| ("service", service))
         .into_iter()
-        .chain([("scope", scope)]);
+        .chain(scopes.iter().map(|scope| ("scope", scope.as_str())));
     for (name, value) in parameters {
         let separator = if url.contains('?') { '&' } else { '?' };
         let _ = write!(url, "{separator}{name}={}", percent_encoded(value));
@@ -235,7 +246,7 @@ mod tests {
         let address = address(
             "https://a.example/t?x=1",
             Some("my service"),
-            "repository:a/b:pull",
+            &["repository:a/b:pull".to_owned()],
         )
         .unwrap();
         assert_eq!(
