@@ -63,8 +63,12 @@ impl BlobReader {
 
     /// Asks for the blob, so that a missing one is known before the first byte is wanted.
     pub(crate) fn connect(&mut self) -> Result<(), RegistryError> {
-        while let Err(interruption) = self.request() {
-            self.recover(interruption)?;
+        // Behind the last byte there is nothing to ask for.
+        while self.position < self.size || self.size == 0 {
+            match self.request() {
+                Ok(()) => break,
+                Err(interruption) => self.recover(interruption)?,
+            }
         }
         Ok(())
     }

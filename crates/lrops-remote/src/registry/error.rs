@@ -29,6 +29,18 @@ pub enum Task {
     Read,
     /// Whether a blob or a manifest is there.
     Look,
+    /// Whether pushing is allowed.
+    CheckRights,
+    /// To take a blob.
+    Upload,
+    /// To take a manifest or an index.
+    Publish,
+    /// To give a tag to an image.
+    Tag,
+    /// Which tags there are.
+    ListTags,
+    /// To remove a tag or a manifest.
+    Delete,
 }
 
 fn said_of(task: Task, image: &Reference) -> String {
@@ -37,6 +49,12 @@ fn said_of(task: Task, image: &Reference) -> String {
         Task::Resolve => format!("failed to resolve {image}"),
         Task::Read => format!("{} did not send it", place()),
         Task::Look => format!("{} did not say whether it is there", place()),
+        Task::CheckRights => format!("{} does not let you push", place()),
+        Task::Upload => format!("{} did not take a blob", place()),
+        Task::Publish => format!("{} did not take a manifest", place()),
+        Task::Tag => format!("failed to give the tag {image}"),
+        Task::ListTags => format!("{} did not list its tags", place()),
+        Task::Delete => format!("failed to remove {image}"),
     }
 }
 
@@ -125,6 +143,9 @@ pub enum RegistryProblem {
         /// What went wrong there.
         source: Box<RegistryProblem>,
     },
+    /// It does not keep to the protocol.
+    #[error("the registry does not keep to the OCI distribution protocol: {0}")]
+    Protocol(&'static str),
     /// It could not be reached, or the transfer failed.
     #[error(transparent)]
     Http(#[from] HttpProblem),
@@ -146,6 +167,15 @@ fn words(detail: Option<&str>) -> String {
 }
 
 impl RegistryProblem {
+    /// Returns whether the registry refuses whoever asks.
+    pub fn is_refused(&self) -> bool {
+        match self {
+            Self::Unauthorized { .. } | Self::Denied { .. } => true,
+            Self::Token { source, .. } => source.is_refused(),
+            _ => false,
+        }
+    }
+
     /// Returns the HTTP status, when there was an answer without success.
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -166,6 +196,11 @@ impl RegistryError {
         self.advice_on(&self.problem)
     }
 
+    /// Returns whether the registry refuses whoever asks.
+    pub fn is_refused(&self) -> bool {
+        self.problem.is_refused()
+    }
+
     /// Returns whether the work was stopped on request.
     pub fn is_cancelled(&self) -> bool {
         matches!(self.problem, RegistryProblem::Http(HttpProblem::Cancelled(_)))
@@ -176,9 +211,21 @@ impl RegistryError {
             RegistryProblem::NotFound { .. } if self.task == Task::Resolve => {
                 Some(format!("check the name and the tag of {}", self.image.familiar()))
             }
-            RegistryProblem::NotFound { .. } => {
+            RegistryProblem::NotFound { .. } if matches!(self.task, Task::Read | Task::Look) => {
                 Some("the image is incomplete in its registry: have it pushed again".to_owned())
             }
+            RegistryProblem::NotFound { .. } => Some(format!(
+                "check the name {}: many registries want a project of that name to be made first",
+                self.image.familiar()
+            )),
+            RegistryProblem::Status { status: 405, .. } if self.task == Task::Delete => Some(
+                "this registry does not let clients delete; its administrator can allow it, or clean up there".to_owned(),
+            ),
+            RegistryProblem::Status { status: 413, .. } => Some(
+                "a proxy before the registry limits how much one request may carry: have its limit raised \
+                 (nginx: client_max_body_size), or push with a smaller --chunk-size"
+                    .to_owned(),
+            ),
             RegistryProblem::Unauthorized { offered, .. } | RegistryProblem::Denied { offered, .. } => {
                 Some(self.advice_on_login(offered))
             }

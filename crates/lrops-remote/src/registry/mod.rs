@@ -18,10 +18,13 @@ mod endpoint;
 mod error;
 mod image;
 mod keychain;
+mod push;
 mod repository;
 mod token;
 
+pub use attempts::Retry;
 pub use client::{Registry, RegistrySettings, Resolved};
 pub use error::{Offered, RegistryError, RegistryProblem, Task};
 pub use image::RegistryImage;
 pub use keychain::{DockerConfig, Keychain, ParseDockerConfigError};
+pub use push::{BlobOutcome, OnPushEvent, Push, PushError, PushEvent, PushSettings, PushStep, TagOutcome};

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use lrops_model::blob::DOCUMENT_SIZE_BYTES_MAX;
 use lrops_model::cancel::CancelToken;
+use lrops_model::digest::Digest;
 use lrops_model::reference::Reference;
 use serde::Deserialize;
 
-use super::attempts::Interruption;
+use super::attempts::{Attempts, Interruption, Retry};
 use super::authorization::{Access, Scope};
 use super::challenge::challenges;
 use super::client::Registry;
+use super::document;
 use super::endpoint::Endpoint;
-use super::error::{Offered, RegistryProblem};
+use super::error::{Offered, RegistryError, RegistryProblem, Task};
 use crate::http::{Address, Answer, Exchange, HttpProblem, Method, RequestBody, Scheme, retry_after};
 
 /// The repository that a reference names.
@@ -170,6 +173,54 @@ impl Repository {
             .into());
         };
         self.judge(self.exchange(question, &address, Some(&renewed))?, None)
+    }
+
+    /// Does something until it succeeds, retries are used up, or cannot help.
+    pub(crate) fn persist<T>(
+        &self,
+        task: Task,
+        cancel: &CancelToken,
+        tell: &dyn Fn(&Retry<'_>),
+        mut work: impl FnMut() -> Result<T, Interruption>,
+    ) -> Result<T, RegistryError> {
+        let mut attempts = Attempts::new(self.registry.client(), cancel);
+        loop {
+            let interruption = match work() {
+                Ok(value) => return Ok(value),
+                Err(interruption) => interruption,
+            };
+            attempts
+                .wait_after_telling(interruption, tell)
+                .map_err(|problem| RegistryError {
+                    image: Box::new(self.reference.clone()),
+                    task,
+                    attempts: attempts.made(),
+                    problem,
+                })?;
+        }
+    }
+
+    /// Returns the digest of what a tag or a digest names, if there is such a thing.
+    pub(crate) fn digest_of(&self, tail: &str, cancel: &CancelToken) -> Result<Option<Digest>, Interruption> {
+        for method in [Method::Head, Method::Get] {
+            let question = Question::of(method, tail)
+                .headers(&[document::accept()])
+                .in_a_push();
+            let answer = match self.ask(&question, cancel) {
+                Ok(answer) => answer,
+                Err(Interruption::Final(RegistryProblem::NotFound { .. })) => return Ok(None),
+                Err(interruption) => return Err(interruption),
+            };
+            let said = answer.header("docker-content-digest");
+            if let Some(digest) = said.and_then(|digest| digest.parse().ok()) {
+                return Ok(Some(digest));
+            }
+            // A registry that does not say a digest sends what it is of.
+            if method == Method::Get {
+                return Ok(Some(Digest::of(&answer.into_bytes(DOCUMENT_SIZE_BYTES_MAX)?)));
+            }
+        }
+        Ok(None)
     }
 
     fn exchange(
