@@ -1,11 +1,16 @@
 //! Copying an image from a place to another: children first and the root last.
 
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use lrops_model::blob::{BlobSource, BlobStore};
 use lrops_model::cancel::CancelToken;
-use lrops_model::image::{ImageError, walk_image};
+use lrops_model::image::{ImageError, ImageNode, walk_image};
 use lrops_model::oci::Descriptor;
+
+/// How many blobs are copied at a time.
+const BLOBS_AT_A_TIME: usize = 4;
 
 /// Makes sure that an image is at `destination`, reading from `source` only what is missing there.
 ///
@@ -18,36 +23,139 @@ pub fn copy_image(
     cancel: &CancelToken,
 ) -> Result<Copied, ImageError> {
     let tree = walk_image(source, root, cancel)?;
-    let mut copied = Copied::default();
-    for part in tree.parts() {
+    copy_tree(source, &tree, destination, cancel, &|_| {})
+}
+
+/// Makes sure that an image whose documents were read is at `destination`: blobs first, several at a time, then the
+/// documents, children before what names them.
+///
+/// # Errors
+/// As [`copy_image`].
+pub fn copy_tree(
+    source: &dyn BlobSource,
+    tree: &ImageNode,
+    destination: &dyn BlobStore,
+    cancel: &CancelToken,
+    on_progress: &(dyn Fn(CopyProgress<'_>) + Sync),
+) -> Result<Copied, ImageError> {
+    let parts = tree.parts();
+    let blobs: Vec<&Descriptor> = parts
+        .iter()
+        .filter(|part| part.bytes.is_none())
+        .map(|part| part.descriptor)
+        .collect();
+    let mut copied = copy_blobs(source, &blobs, destination, cancel, on_progress)?;
+    for part in &parts {
         cancel.check()?;
-        if destination.contains(part.descriptor)? {
-            continue;
+        let Some(mut bytes) = part.bytes else { continue };
+        if !destination.contains(part.descriptor)? {
+            destination.put(part.descriptor, &mut bytes)?;
+            copied.add(part.descriptor);
         }
-        match part.bytes {
-            Some(mut bytes) => destination.put(part.descriptor, &mut bytes)?,
-            None => copy_blob(source, part.descriptor, destination, cancel)?,
-        }
-        copied.blobs += 1;
-        copied.bytes += part.descriptor.size;
     }
     Ok(copied)
 }
 
-/// Copies one blob. The destination verifies it.
+/// The first failure stops the rest.
+fn copy_blobs(
+    source: &dyn BlobSource,
+    blobs: &[&Descriptor],
+    destination: &dyn BlobStore,
+    cancel: &CancelToken,
+    on_progress: &(dyn Fn(CopyProgress<'_>) + Sync),
+) -> Result<Copied, ImageError> {
+    let next = AtomicUsize::new(0);
+    let stop = cancel.child();
+    let result: Mutex<Result<Copied, ImageError>> = Mutex::new(Ok(Copied::default()));
+    let work = || {
+        while let Some(descriptor) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let outcome = copy_blob(source, descriptor, destination, &stop, on_progress);
+            let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
+            match (&mut *result, outcome) {
+                (Ok(copied), Ok(true)) => copied.add(descriptor),
+                (Ok(_), Err(error)) => {
+                    *result = Err(error);
+                    stop.cancel();
+                }
+                _ => {}
+            }
+            if result.is_err() {
+                break;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..BLOBS_AT_A_TIME.min(blobs.len()) {
+            scope.spawn(work);
+        }
+    });
+    cancel.check()?;
+    result.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Copies one blob, which the destination verifies; returns whether it was missing.
 fn copy_blob(
     source: &dyn BlobSource,
     descriptor: &Descriptor,
     destination: &dyn BlobStore,
     cancel: &CancelToken,
-) -> Result<(), ImageError> {
-    let mut content = CancelReader {
-        inner: source.open(descriptor)?,
-        cancel,
+    on_progress: &(dyn Fn(CopyProgress<'_>) + Sync),
+) -> Result<bool, ImageError> {
+    cancel.check()?;
+    if destination.contains(descriptor)? {
+        on_progress(CopyProgress::There(descriptor));
+        return Ok(false);
+    }
+    let mut content = Told {
+        inner: CancelReader {
+            inner: source.open(descriptor)?,
+            cancel,
+        },
+        descriptor,
+        received: 0,
+        on_progress,
     };
     let result = destination.put(descriptor, &mut content);
     cancel.check()?;
-    Ok(result?)
+    result?;
+    on_progress(CopyProgress::Copied(descriptor));
+    Ok(true)
+}
+
+/// How far a copy is.
+#[derive(Clone, Copy, Debug)]
+pub enum CopyProgress<'a> {
+    /// A blob was there already.
+    There(&'a Descriptor),
+    /// Bytes of a blob have come.
+    Received {
+        /// The blob.
+        descriptor: &'a Descriptor,
+        /// How many so far.
+        received: u64,
+    },
+    /// A blob has come whole.
+    Copied(&'a Descriptor),
+}
+
+/// A reader that says how far it is.
+struct Told<'a, R> {
+    inner: R,
+    descriptor: &'a Descriptor,
+    received: u64,
+    on_progress: &'a (dyn Fn(CopyProgress<'_>) + Sync),
+}
+
+impl<R: Read> Read for Told<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.received += read as u64;
+        (self.on_progress)(CopyProgress::Received {
+            descriptor: self.descriptor,
+            received: self.received,
+        });
+        Ok(read)
+    }
 }
 
 /// How much a copy moved.
@@ -57,6 +165,13 @@ pub struct Copied {
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+impl Copied {
+    fn add(&mut self, descriptor: &Descriptor) {
+        self.blobs += 1;
+        self.bytes += descriptor.size;
+    }
 }
 
 /// A reader that fails once the work should stop.

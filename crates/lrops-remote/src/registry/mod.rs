@@ -11,6 +11,7 @@
 mod attempts;
 mod authorization;
 mod blob_reader;
+mod catalog;
 mod challenge;
 mod client;
 mod document;
