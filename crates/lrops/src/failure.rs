@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use lrops_model::blob::BlobError;
 use lrops_model::engine::{BuildError, StepFailure};
 
+use lrops_remote::registry::{PushError, RegistryError};
+
 use crate::configuration::ConfigurationError;
+use crate::publish::PublishError;
 
 /// The cause of another error.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
@@ -47,6 +50,17 @@ pub(crate) enum Failure {
     Verify {
         /// How many, in words.
         problems: String,
+    },
+    /// A registry refused, or could not be asked.
+    #[error(transparent)]
+    Registry(Box<RegistryError>),
+    /// An image is not published, or not under all its names.
+    #[error("{source}")]
+    Publish {
+        /// Why.
+        source: Box<PublishError>,
+        /// The command that goes on where this one stopped.
+        continuation: String,
     },
     /// The machine does not allow it.
     #[error("{message}")]
@@ -127,6 +141,26 @@ impl Failure {
         Self::work(format!("failed to write {}", path.into().display()), source)
     }
 
+    /// Returns that a registry refused, or could not be asked.
+    pub(crate) fn registry(error: RegistryError) -> Self {
+        if error.is_cancelled() {
+            Self::Cancelled
+        } else {
+            Self::Registry(Box::new(error))
+        }
+    }
+
+    /// Returns that an image is not published, and how to go on.
+    pub(crate) fn publish(source: PublishError, continuation: &str) -> Self {
+        if matches!(source.push(), Some(PushError::Cancelled(_))) {
+            return Self::Cancelled;
+        }
+        Self::Publish {
+            source: Box::new(source),
+            continuation: continuation.to_owned(),
+        }
+    }
+
     /// Returns the exit code, as the README documents it.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
@@ -135,9 +169,21 @@ impl Failure {
             Self::Verify { .. } => 4,
             Self::Machine { .. } => 7,
             Self::Cancelled => 130,
-            Self::Work { .. } => 1,
+            Self::Registry(error) if error.is_refused() => 6,
+            Self::Publish { source, .. } => publish_exit_code(source),
+            Self::Registry(_) | Self::Work { .. } => 1,
             Self::Build(error) => build_exit_code(error),
         }
+    }
+}
+
+fn publish_exit_code(error: &PublishError) -> u8 {
+    match error.push() {
+        Some(push) if push.is_refused() => 6,
+        Some(push) if push.can_go_on() => 5,
+        // Some tags moved and others did not: the same command finishes it.
+        _ if matches!(error, PublishError::Tags { .. }) => 5,
+        _ => 1,
     }
 }
 

@@ -210,6 +210,11 @@ impl Session {
         })
     }
 
+    /// Returns the client for registries.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Returns what `lrops.lock` says, where there is one.
     pub(crate) fn lock(&self) -> Option<&Lock> {
         self.lock.as_ref()
@@ -279,7 +284,7 @@ fn snapshotter(store: &Store) -> Result<Box<dyn Snapshotter>, Failure> {
     }
 }
 
-fn keychain(environment: &Environment) -> Result<Keychain, Failure> {
+pub(crate) fn keychain(environment: &Environment) -> Result<Keychain, Failure> {
     let named = environment
         .get("REGISTRY_AUTH_FILE")
         .map(|path| environment.absolute(Path::new(path)));

@@ -52,6 +52,8 @@ pub(crate) struct Sections {
     pub(crate) bases: BTreeMap<String, BaseSpec>,
     /// `[verify]`.
     pub(crate) verify: VerifySection,
+    /// `[push]`.
+    pub(crate) push: PushSection,
     /// `[store]`.
     pub(crate) store: StoreSection,
 }
@@ -98,6 +100,16 @@ pub(crate) struct VerifySection {
     pub(crate) allow: Vec<String>,
     /// The platforms that an image must have.
     pub(crate) platforms: Vec<Platform>,
+}
+
+/// `[push]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(crate) struct PushSection {
+    /// How much one request of an upload carries, such as `16m`.
+    pub(crate) chunk_size: Option<SizeWord>,
+    /// How many blobs are sent at a time.
+    pub(crate) parallel: Option<std::num::NonZeroUsize>,
 }
 
 /// `[store]`.
