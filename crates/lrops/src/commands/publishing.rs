@@ -1,5 +1,6 @@
 //! What all commands that publish have in common: flags, the proof beside the transfer, documents, tags, the end.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use lrops_model::blob::BlobSource;
@@ -114,9 +115,8 @@ pub(crate) fn continuation(
 
 /// Begins to show a transfer to these names.
 pub(super) fn board<'a>(on_event: OnEvent<'a>, names: &[Reference]) -> Board<'a> {
-    let mut places: Vec<String> = names.iter().map(place).collect();
-    places.dedup();
-    Board::begin(on_event, TRANSFER, format!("pushing to {}", places.join(", ")))
+    let places: BTreeSet<String> = names.iter().map(place).collect();
+    Board::begin(on_event, TRANSFER, &Vec::from_iter(places))
 }
 
 /// An image that is being published.

@@ -11,6 +11,7 @@ use lrops_model::event::{BuildEvent, OnEvent, OutputStream, StepName, StepNumber
 use lrops_model::oci::Descriptor;
 use lrops_remote::registry::{PushEvent, PushStep};
 
+use super::place;
 use crate::amounts;
 
 /// How often progress is told: more, and telling would cost more than sending.
@@ -29,7 +30,9 @@ pub(crate) struct Board<'a> {
 
 #[derive(Default)]
 struct State {
-    blobs: BTreeMap<Digest, Blob>,
+    /// Whether lines say which repository they are about.
+    several_places: bool,
+    blobs: BTreeMap<(String, Digest), Blob>,
     sent: Sent,
     told_at: Option<Instant>,
     rate_from: Option<(Instant, u64)>,
@@ -81,17 +84,20 @@ impl Sent {
 }
 
 impl<'a> Board<'a> {
-    /// Begins the activity.
-    pub(crate) fn begin(on_event: OnEvent<'a>, step: StepNumber, title: String) -> Self {
+    /// Begins the activity of pushing to these repositories.
+    pub(crate) fn begin(on_event: OnEvent<'a>, step: StepNumber, places: &[String]) -> Self {
         on_event(BuildEvent::Started {
             step,
-            name: StepName::Activity(title),
+            name: StepName::Activity(format!("pushing to {}", places.join(", "))),
         });
         Self {
             on_event,
             step,
             begun: Instant::now(),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                several_places: places.len() > 1,
+                ..State::default()
+            }),
         }
     }
 
@@ -143,9 +149,13 @@ impl State {
     /// Notes what happened; returns a line about what a person wants to know of.
     fn take(&mut self, event: &PushEvent<'_>) -> Option<String> {
         let descriptor = event.descriptor;
-        let blob = self.blobs.entry(descriptor.digest).or_default();
+        let place = place(event.repository);
+        let mut name = short(descriptor);
+        if self.several_places {
+            name = format!("{place}@{name}");
+        }
+        let blob = self.blobs.entry((place, descriptor.digest)).or_default();
         blob.size = descriptor.size;
-        let name = short(descriptor);
         match &event.what {
             PushStep::Sending { offset } => {
                 blob.offset = *offset;
@@ -243,7 +253,7 @@ impl Blob {
 
 /// Returns the beginning of a digest, which is enough to tell the blobs of an image apart.
 fn short(descriptor: &Descriptor) -> String {
-    let hex = descriptor.digest.hex().to_string();
+    let hex = descriptor.digest.hex();
     format!("sha256:{}", &hex[..12.min(hex.len())])
 }
 
