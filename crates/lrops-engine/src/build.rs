@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use lrops_model::blob::BlobStore;
 use lrops_model::engine::{BuildError, Delivered, Engine};
-use lrops_model::event::OnEvent;
+use lrops_model::event::{BuildEvent, OnEvent};
 use lrops_model::finding::Finding;
 use lrops_model::graph::{Graph, Op, StepId};
 use lrops_model::oci::Descriptor;
@@ -202,23 +202,40 @@ fn run(execution: &Execution<'_>, graph: &Graph) -> Result<Layers, BuildError> {
             .collect();
         jobs.add(Job::Step(*id), waits_for);
     }
+    let mut in_images = BTreeSet::new();
     for image in &graph.images {
         for id in graph.chain(image.root) {
+            in_images.insert(id);
             if !matches!(graph.step(id).op, Op::Image(_)) {
                 jobs.add(Job::Layer(id), vec![Job::Step(id)]);
             }
         }
     }
     let layers: Mutex<Layers> = Mutex::default();
+    let announce = |descriptor: &Descriptor| {
+        execution.reporter.event(BuildEvent::Layer {
+            descriptor: descriptor.clone(),
+        });
+    };
     schedule::run(
         &jobs,
         execution.request.jobs,
         &execution.cancel,
         |job| -> Result<(), BuildError> {
             match job {
-                Job::Step(id) => execution.run(*id)?,
+                Job::Step(id) => {
+                    execution.run(*id)?;
+                    if in_images.contains(id)
+                        && let Op::Image(image) = &graph.step(*id).op
+                    {
+                        image.layers.iter().for_each(&announce);
+                    }
+                }
                 Job::Layer(id) => {
                     let packed = layer(execution, *id)?;
+                    if let Some((descriptor, _)) = &packed {
+                        announce(descriptor);
+                    }
                     layers
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)

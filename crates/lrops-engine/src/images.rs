@@ -14,6 +14,7 @@ use lrops_model::oci::{Descriptor, ImageConfig, Index, Manifest, MediaType};
 use lrops_model::platform::Platform;
 use lrops_model::reference::Reference;
 use lrops_model::request::{BuildRequest, DockerfileText, LayoutSelector, NamedContext};
+use lrops_model::upload::{Upload, UploadJournal};
 use lrops_remote::registry::Registry;
 use lrops_store::layout::Layout;
 
@@ -71,6 +72,8 @@ impl ImageError {
 struct Located {
     source: Arc<dyn BlobSource>,
     root: Descriptor,
+    /// The name that it has in a registry.
+    reference: Option<Reference>,
 }
 
 impl<'a> Images<'a> {
@@ -139,6 +142,7 @@ impl<'a> Images<'a> {
         Ok(Located {
             source: Arc::new(self.settings.store.layout().clone()),
             root,
+            reference: None,
         })
     }
 
@@ -160,7 +164,7 @@ impl<'a> Images<'a> {
             .map_err(|error| {
                 let advice = error.advice().or_else(advice);
                 let mut failure = failure(name, chain(&error), advice);
-                if error.problem.is_refusal() {
+                if error.problem.is_refused() {
                     failure.rule = IMAGE_ACCESS_DENIED;
                 }
                 failure
@@ -173,6 +177,7 @@ impl<'a> Images<'a> {
         Ok(Located {
             source: Arc::new(image),
             root: resolved.descriptor,
+            reference: Some(reference.clone()),
         })
     }
 
@@ -199,6 +204,9 @@ impl<'a> Images<'a> {
                 .or_insert_with(|| Arc::clone(&located.source));
         }
         drop(layers);
+        if let Some(reference) = &located.reference {
+            self.note(reference, &manifest);
+        }
         let mut graph = Graph::default();
         let root = (!manifest.layers.is_empty()).then(|| {
             let op = Op::Image(ImageOp {
@@ -225,6 +233,17 @@ impl<'a> Images<'a> {
             step.label.platforms.clear();
         }
         Ok(ResolvedImage { config, graph, root })
+    }
+
+    /// Notes where the blobs of an image are, so that a push to the same registry can have them mounted.
+    fn note(&self, reference: &Reference, manifest: &Manifest) {
+        for blob in manifest.layers.iter().chain([&manifest.config]) {
+            self.settings.store.uploads().note(&Upload {
+                registry: reference.registry().to_owned(),
+                repository: reference.repository().to_owned(),
+                digest: blob.digest,
+            });
+        }
     }
 
     /// Reads a document and keeps it in the store, verified.
@@ -295,6 +314,7 @@ fn layout(name: &str, path: &std::path::Path, selector: &LayoutSelector) -> Resu
     Ok(Located {
         source: Arc::new(layout),
         root,
+        reference: None,
     })
 }
 

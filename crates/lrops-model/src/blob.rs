@@ -17,6 +17,28 @@ pub trait BlobSource: Send + Sync {
     /// [`BlobError::Missing`] when the place has no such blob; otherwise what hindered reading.
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, BlobError>;
 
+    /// Opens a blob at an offset in bytes, for a transfer that goes on where it stopped. Such a reader cannot be
+    /// verified: the receiver knows the digest of the whole.
+    ///
+    /// # Errors
+    /// As [`BlobSource::open`], and when the blob ends before the offset.
+    fn open_at(&self, descriptor: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, BlobError> {
+        let mut reader = self.open(descriptor)?;
+        let skipped = io::copy(&mut reader.by_ref().take(offset), &mut io::sink());
+        let digest = descriptor.digest;
+        match skipped {
+            Ok(skipped) if skipped == offset => Ok(reader),
+            Ok(skipped) => Err(BlobError::Read {
+                digest,
+                source: io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    format!("the blob ends after {skipped} bytes, before the offset {offset}"),
+                ),
+            }),
+            Err(source) => Err(BlobError::Read { digest, source }),
+        }
+    }
+
     /// Returns whether the place has the blob.
     ///
     /// # Errors
@@ -282,6 +304,22 @@ mod tests {
         store.put(&promised, &mut &b"hello"[..]).unwrap();
         store.put(&promised, &mut &b"not even read"[..]).unwrap();
         assert_eq!(read_document(&store, &promised).unwrap(), b"hello");
+    }
+
+    #[test]
+    fn a_blob_can_be_opened_in_the_middle_and_not_behind_its_end() {
+        let store = MemoryStore::new();
+        let promised = descriptor(b"hello");
+        store.put(&promised, &mut &b"hello"[..]).unwrap();
+        let rest = |offset| {
+            let mut text = String::new();
+            store
+                .open_at(&promised, offset)
+                .map(|mut reader| reader.read_to_string(&mut text).map(|_| text))
+        };
+        assert_eq!(rest(3).unwrap().unwrap(), "lo");
+        assert_eq!(rest(5).unwrap().unwrap(), "");
+        assert!(matches!(rest(6), Err(BlobError::Read { .. })));
     }
 
     #[test]

@@ -68,6 +68,11 @@ pub enum BuildEvent {
         /// The finding.
         finding: Finding,
     },
+    /// A blob that the image will consist of is in the store, while other steps may still run.
+    Layer {
+        /// The blob.
+        descriptor: Descriptor,
+    },
     /// An image is complete.
     Image {
         /// Its platform; `None` for the index.

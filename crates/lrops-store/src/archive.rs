@@ -13,13 +13,14 @@ use std::sync::Arc;
 use lrops_model::blob::{BlobError, BlobSource, open_verified};
 use lrops_model::cancel::{CancelToken, Cancelled};
 use lrops_model::digest::Digest;
+use lrops_model::image::{ImageError, walk_image};
 use lrops_model::oci::{Descriptor, Index};
 
 use crate::durable::NewFile;
 use crate::layout::{
     INDEX_FILE_BYTES_MAX, IndexDocument, LAYOUT_FILE, LayoutError, LayoutName, verify_version,
 };
-use crate::transfer::{CancelReader, TransferError, walk_image};
+use crate::transfer::CancelReader;
 
 /// How many entries an archive may have.
 const ENTRIES_MAX: usize = 200_000;
@@ -64,7 +65,7 @@ pub fn write(
         let result = if let Some(bytes) = part.bytes {
             append(&mut tar, &path, size, bytes)
         } else {
-            let content = open_verified(source, part.descriptor).map_err(TransferError::from)?;
+            let content = open_verified(source, part.descriptor).map_err(ImageError::from)?;
             append(
                 &mut tar,
                 &path,
@@ -293,7 +294,7 @@ impl Read for SpanReader {
 pub enum ArchiveError {
     /// The image could not be read.
     #[error(transparent)]
-    Transfer(TransferError),
+    Transfer(ImageError),
     /// Writing failed, or a blob was wrong.
     #[error("failed to write the archive")]
     Write {
@@ -328,10 +329,10 @@ pub enum ArchiveError {
     Cancelled(#[from] Cancelled),
 }
 
-impl From<TransferError> for ArchiveError {
-    fn from(error: TransferError) -> Self {
+impl From<ImageError> for ArchiveError {
+    fn from(error: ImageError) -> Self {
         match error {
-            TransferError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            ImageError::Cancelled(cancelled) => Self::Cancelled(cancelled),
             error => Self::Transfer(error),
         }
     }

@@ -101,6 +101,16 @@ pub(crate) fn write(temporary: &Path, target: &Path, bytes: &[u8]) -> io::Result
     file.publish(target)
 }
 
+/// Writes a small file in one step, without waiting for the disk: whole for every process, perhaps gone after a power cut.
+pub(crate) fn write_hint(temporary: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = NewFile::create(temporary)?;
+    file.write_all(bytes)?;
+    file.0
+        .persist(target)
+        .map_err(|error| explained(target, error.error))?;
+    Ok(())
+}
+
 fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
     File::open(parent)

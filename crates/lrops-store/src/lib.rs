@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`store`] says what lies where; [`layout`] and [`archive`] are places for blobs, [`transfer`] moves
 //! whole images between such places; [`tree`], [`layer`] and [`unpack`] turn files into layers and back; [`records`]
-//! remember what steps came to; [`collect`] makes room; [`verify`] proves images.
+//! remember what steps came to, [`uploads`] how far pushes are; [`collect`] makes room; [`verify`] proves images.
 //!
 //! Invariants: a blob, snapshot or record exists completely or not at all · nothing is believed before its digest was
 //! computed · no path leaves the root it was given.
@@ -17,6 +17,7 @@ pub mod store;
 pub mod transfer;
 pub mod tree;
 pub mod unpack;
+pub mod uploads;
 pub mod verify;
 
 #[cfg(test)]

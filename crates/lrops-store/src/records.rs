@@ -103,6 +103,21 @@ impl Records {
         durable::write(&self.temporary, &path, &bytes).map_err(failed)
     }
 
+    /// As [`Records::put`], for what may be lost when the machine fails at the wrong moment: the disk is not waited for.
+    ///
+    /// # Errors
+    /// When it cannot be written; an older one is still there then.
+    pub(crate) fn put_hint(&self, key: &Digest, record: &impl Serialize) -> Result<(), RecordError> {
+        let path = self.path(key);
+        let failed = |source| RecordError::Disk {
+            action: "write",
+            path: path.clone(),
+            source,
+        };
+        let bytes = serde_json::to_vec(record).map_err(|error| failed(error.into()))?;
+        durable::write_hint(&self.temporary, &path, &bytes).map_err(failed)
+    }
+
     /// Notes that a record was used at a time. A use is never moved back.
     pub fn touch(&self, key: &Digest, time: Timestamp) {
         // A record that went in the meantime is none to note a use of, and a wrong time only makes it go earlier.

@@ -19,6 +19,7 @@ use rustix::fs::{Access, access};
 use crate::durable::{TEMPORARY_PREFIX, explained, remove_leftovers};
 use crate::layout::{Layout, LayoutError};
 use crate::records::{RecordError, Records, wait_for};
+use crate::uploads::Uploads;
 
 /// The file whose lock says who uses the store.
 const LOCK_FILE: &str = ".lock";
@@ -30,7 +31,7 @@ pub struct Store {
     records: Records,
     snapshots: PathBuf,
     cache_mounts: PathBuf,
-    uploads: PathBuf,
+    uploads: Uploads,
     builds: PathBuf,
     tmp: PathBuf,
 }
@@ -71,7 +72,7 @@ impl Store {
         let store = Self {
             snapshots: private("snapshots")?,
             cache_mounts: private("cache-mounts")?,
-            uploads: private("uploads")?,
+            uploads: Uploads::new(Records::new(private("uploads")?, tmp.clone())),
             builds: private("builds")?,
             records: Records::new(steps, tmp.clone()),
             layout,
@@ -109,8 +110,8 @@ impl Store {
         &self.cache_mounts
     }
 
-    /// Returns the directory of push journals.
-    pub fn uploads(&self) -> &Path {
+    /// Returns the memory of uploads.
+    pub fn uploads(&self) -> &Uploads {
         &self.uploads
     }
 

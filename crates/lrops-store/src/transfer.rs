@@ -1,196 +1,16 @@
-//! Walking an image, and copying one from a place to another.
-//!
-//! An image is a tree: an index names manifests (or further indexes), a manifest names a config and layers. A copy
-//! goes children first and the root last, so that a place never has a document whose parts it lacks.
+//! Copying an image from a place to another: children first and the root last.
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use lrops_model::blob::{BlobError, BlobSource, BlobStore, read_document};
-use lrops_model::cancel::{CancelToken, Cancelled};
-use lrops_model::digest::Digest;
-use lrops_model::oci::{Descriptor, Index, Manifest};
+use lrops_model::blob::{BlobSource, BlobStore};
+use lrops_model::cancel::CancelToken;
+use lrops_model::image::{ImageError, ImageNode, walk_image};
+use lrops_model::oci::Descriptor;
 
-/// How deep indexes may lie in indexes. One level is usual, and Docker reads no more.
-pub const INDEX_DEPTH_MAX: usize = 4;
-
-/// How many documents and blobs an image may name: far above any honest one, and little memory.
-pub const DESCRIPTORS_MAX: usize = 20_000;
-
-/// A node of an image's tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImageNode {
-    /// An index, read and parsed, with what it names.
-    Index {
-        /// What names it.
-        descriptor: Descriptor,
-        /// Its bytes as they came.
-        bytes: Vec<u8>,
-        /// What they say.
-        index: Index,
-        /// The nodes of its manifests, in order.
-        children: Vec<ImageNode>,
-    },
-    /// A manifest, read and parsed.
-    Manifest {
-        /// What names it.
-        descriptor: Descriptor,
-        /// Its bytes as they came.
-        bytes: Vec<u8>,
-        /// What they say.
-        manifest: Manifest,
-    },
-    /// Something else that an index names; nothing is known of it.
-    Blob(Descriptor),
-}
-
-impl ImageNode {
-    /// Returns what names the node.
-    pub fn descriptor(&self) -> &Descriptor {
-        match self {
-            Self::Index { descriptor, .. } | Self::Manifest { descriptor, .. } | Self::Blob(descriptor) => {
-                descriptor
-            }
-        }
-    }
-
-    /// Returns the manifests below, in order, with what names them.
-    pub fn manifests(&self) -> Vec<(&Descriptor, &Manifest)> {
-        match self {
-            Self::Index { children, .. } => children.iter().flat_map(Self::manifests).collect(),
-            Self::Manifest {
-                descriptor, manifest, ..
-            } => vec![(descriptor, manifest)],
-            Self::Blob(_) => Vec::new(),
-        }
-    }
-
-    /// Returns every part of the image once, children before whatever names them.
-    pub fn parts(&self) -> Vec<ImagePart<'_>> {
-        let mut parts = Vec::new();
-        self.add_parts(&mut parts, &mut BTreeSet::new());
-        parts
-    }
-
-    fn add_parts<'t>(&'t self, parts: &mut Vec<ImagePart<'t>>, seen: &mut BTreeSet<Digest>) {
-        let mut add = |descriptor: &'t Descriptor, bytes: Option<&'t [u8]>| {
-            if seen.insert(descriptor.digest) {
-                parts.push(ImagePart { descriptor, bytes });
-            }
-        };
-        match self {
-            Self::Blob(descriptor) => add(descriptor, None),
-            Self::Manifest {
-                descriptor,
-                bytes,
-                manifest,
-            } => {
-                add(&manifest.config, None);
-                manifest.layers.iter().for_each(|layer| add(layer, None));
-                add(descriptor, Some(bytes));
-            }
-            Self::Index {
-                descriptor,
-                bytes,
-                children,
-                ..
-            } => {
-                for child in children {
-                    child.add_parts(parts, seen);
-                }
-                if seen.insert(descriptor.digest) {
-                    parts.push(ImagePart {
-                        descriptor,
-                        bytes: Some(bytes),
-                    });
-                }
-            }
-        }
-    }
-}
-
-/// One blob of an image.
-#[derive(Clone, Copy, Debug)]
-pub struct ImagePart<'t> {
-    /// What names it.
-    pub descriptor: &'t Descriptor,
-    /// Its bytes, where they were read already: indexes and manifests.
-    pub bytes: Option<&'t [u8]>,
-}
-
-/// Reads the tree of an image: all indexes and manifests, verified; no configs and no layers.
-///
-/// # Errors
-/// When a document is missing, wrong or malformed, or the image is beyond [`INDEX_DEPTH_MAX`] or [`DESCRIPTORS_MAX`].
-pub fn walk_image(
-    source: &dyn BlobSource,
-    root: &Descriptor,
-    cancel: &CancelToken,
-) -> Result<ImageNode, TransferError> {
-    Walk {
-        source,
-        cancel,
-        count: 0,
-    }
-    .node(root, 0)
-}
-
-struct Walk<'a> {
-    source: &'a dyn BlobSource,
-    cancel: &'a CancelToken,
-    count: usize,
-}
-
-impl Walk<'_> {
-    fn node(&mut self, descriptor: &Descriptor, depth: usize) -> Result<ImageNode, TransferError> {
-        self.cancel.check()?;
-        self.count(1)?;
-        if depth > INDEX_DEPTH_MAX {
-            return Err(TransferError::TooDeep {
-                digest: descriptor.digest,
-            });
-        }
-        let malformed = |source| TransferError::Malformed {
-            digest: descriptor.digest,
-            source,
-        };
-        if descriptor.media_type.is_index() {
-            let bytes = read_document(self.source, descriptor)?;
-            let index: Index = serde_json::from_slice(&bytes).map_err(malformed)?;
-            let children = index
-                .manifests
-                .iter()
-                .map(|child| self.node(child, depth + 1))
-                .collect::<Result<_, _>>()?;
-            return Ok(ImageNode::Index {
-                descriptor: descriptor.clone(),
-                bytes,
-                index,
-                children,
-            });
-        }
-        if descriptor.media_type.is_manifest() {
-            let bytes = read_document(self.source, descriptor)?;
-            let manifest: Manifest = serde_json::from_slice(&bytes).map_err(malformed)?;
-            self.count(1 + manifest.layers.len())?;
-            return Ok(ImageNode::Manifest {
-                descriptor: descriptor.clone(),
-                bytes,
-                manifest,
-            });
-        }
-        Ok(ImageNode::Blob(descriptor.clone()))
-    }
-
-    fn count(&mut self, more: usize) -> Result<(), TransferError> {
-        self.count += more;
-        if self.count > DESCRIPTORS_MAX {
-            Err(TransferError::TooMany)
-        } else {
-            Ok(())
-        }
-    }
-}
+/// How many blobs are copied at a time.
+const BLOBS_AT_A_TIME: usize = 4;
 
 /// Makes sure that an image is at `destination`, reading from `source` only what is missing there.
 ///
@@ -201,38 +21,141 @@ pub fn copy_image(
     root: &Descriptor,
     destination: &dyn BlobStore,
     cancel: &CancelToken,
-) -> Result<Copied, TransferError> {
+) -> Result<Copied, ImageError> {
     let tree = walk_image(source, root, cancel)?;
-    let mut copied = Copied::default();
-    for part in tree.parts() {
+    copy_tree(source, &tree, destination, cancel, &|_| {})
+}
+
+/// Makes sure that an image whose documents were read is at `destination`: blobs first, several at a time, then the
+/// documents, children before what names them.
+///
+/// # Errors
+/// As [`copy_image`].
+pub fn copy_tree(
+    source: &dyn BlobSource,
+    tree: &ImageNode,
+    destination: &dyn BlobStore,
+    cancel: &CancelToken,
+    on_progress: &(dyn Fn(CopyProgress<'_>) + Sync),
+) -> Result<Copied, ImageError> {
+    let parts = tree.parts();
+    let blobs: Vec<&Descriptor> = parts
+        .iter()
+        .filter(|part| part.bytes.is_none())
+        .map(|part| part.descriptor)
+        .collect();
+    let mut copied = copy_blobs(source, &blobs, destination, cancel, on_progress)?;
+    for part in &parts {
         cancel.check()?;
-        if destination.contains(part.descriptor)? {
-            continue;
+        let Some(mut bytes) = part.bytes else { continue };
+        if !destination.contains(part.descriptor)? {
+            destination.put(part.descriptor, &mut bytes)?;
+            copied.add(part.descriptor);
         }
-        match part.bytes {
-            Some(mut bytes) => destination.put(part.descriptor, &mut bytes)?,
-            None => copy_blob(source, part.descriptor, destination, cancel)?,
-        }
-        copied.blobs += 1;
-        copied.bytes += part.descriptor.size;
     }
     Ok(copied)
 }
 
-/// Copies one blob. The destination verifies it.
+/// The first failure stops the rest.
+fn copy_blobs(
+    source: &dyn BlobSource,
+    blobs: &[&Descriptor],
+    destination: &dyn BlobStore,
+    cancel: &CancelToken,
+    on_progress: &(dyn Fn(CopyProgress<'_>) + Sync),
+) -> Result<Copied, ImageError> {
+    let next = AtomicUsize::new(0);
+    let stop = cancel.child();
+    let result: Mutex<Result<Copied, ImageError>> = Mutex::new(Ok(Copied::default()));
+    let work = || {
+        while let Some(descriptor) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let outcome = copy_blob(source, descriptor, destination, &stop, on_progress);
+            let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
+            match (&mut *result, outcome) {
+                (Ok(copied), Ok(true)) => copied.add(descriptor),
+                (Ok(_), Err(error)) => {
+                    *result = Err(error);
+                    stop.cancel();
+                }
+                _ => {}
+            }
+            if result.is_err() {
+                break;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..BLOBS_AT_A_TIME.min(blobs.len()) {
+            scope.spawn(work);
+        }
+    });
+    cancel.check()?;
+    result.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Copies one blob, which the destination verifies; returns whether it was missing.
 fn copy_blob(
     source: &dyn BlobSource,
     descriptor: &Descriptor,
     destination: &dyn BlobStore,
     cancel: &CancelToken,
-) -> Result<(), TransferError> {
-    let mut content = CancelReader {
-        inner: source.open(descriptor)?,
-        cancel,
+    on_progress: &(dyn Fn(CopyProgress<'_>) + Sync),
+) -> Result<bool, ImageError> {
+    cancel.check()?;
+    if destination.contains(descriptor)? {
+        on_progress(CopyProgress::There(descriptor));
+        return Ok(false);
+    }
+    let mut content = Told {
+        inner: CancelReader {
+            inner: source.open(descriptor)?,
+            cancel,
+        },
+        descriptor,
+        received: 0,
+        on_progress,
     };
     let result = destination.put(descriptor, &mut content);
     cancel.check()?;
-    Ok(result?)
+    result?;
+    on_progress(CopyProgress::Copied(descriptor));
+    Ok(true)
+}
+
+/// How far a copy is.
+#[derive(Clone, Copy, Debug)]
+pub enum CopyProgress<'a> {
+    /// A blob was there already.
+    There(&'a Descriptor),
+    /// Bytes of a blob have come.
+    Received {
+        /// The blob.
+        descriptor: &'a Descriptor,
+        /// How many so far.
+        received: u64,
+    },
+    /// A blob has come whole.
+    Copied(&'a Descriptor),
+}
+
+/// A reader that says how far it is.
+struct Told<'a, R> {
+    inner: R,
+    descriptor: &'a Descriptor,
+    received: u64,
+    on_progress: &'a (dyn Fn(CopyProgress<'_>) + Sync),
+}
+
+impl<R: Read> Read for Told<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.received += read as u64;
+        (self.on_progress)(CopyProgress::Received {
+            descriptor: self.descriptor,
+            received: self.received,
+        });
+        Ok(read)
+    }
 }
 
 /// How much a copy moved.
@@ -242,6 +165,13 @@ pub struct Copied {
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+impl Copied {
+    fn add(&mut self, descriptor: &Descriptor) {
+        self.blobs += 1;
+        self.bytes += descriptor.size;
+    }
 }
 
 /// A reader that fails once the work should stop.
@@ -257,47 +187,11 @@ impl<R: Read> Read for CancelReader<'_, R> {
     }
 }
 
-/// What can go wrong when an image is walked or copied.
-#[derive(Debug, thiserror::Error)]
-pub enum TransferError {
-    /// A blob could not be read or written.
-    #[error(transparent)]
-    Blob(BlobError),
-    /// A document is not what its media type says.
-    #[error("the document {digest} is malformed")]
-    Malformed {
-        /// The document's digest.
-        digest: Digest,
-        /// The cause.
-        source: serde_json::Error,
-    },
-    /// Indexes lie in indexes too deep.
-    #[error("the image names {digest} more than 4 indexes deep")]
-    TooDeep {
-        /// The first document that is too deep.
-        digest: Digest,
-    },
-    /// The image names too many blobs.
-    #[error("the image names more than 20,000 blobs")]
-    TooMany,
-    /// The work was stopped.
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
-}
-
-impl From<BlobError> for TransferError {
-    fn from(error: BlobError) -> Self {
-        match error {
-            BlobError::Cancelled(cancelled) => Self::Cancelled(cancelled),
-            error => Self::Blob(error),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use lrops_model::blob::MemoryStore;
-    use lrops_model::oci::{MediaType, encode};
+    use lrops_model::blob::{BlobError, MemoryStore, read_document};
+    use lrops_model::image::INDEX_DEPTH_MAX;
+    use lrops_model::oci::{Index, Manifest, MediaType, encode};
     use proptest::prelude::*;
 
     use super::*;
@@ -381,7 +275,7 @@ mod tests {
         let cancel = CancelToken::new();
         cancel.cancel();
         let result = copy_image(&image.store, &image.root, &MemoryStore::new(), &cancel);
-        assert!(matches!(result, Err(TransferError::Cancelled(_))));
+        assert!(matches!(result, Err(ImageError::Cancelled(_))));
     }
 
     #[test]
@@ -400,7 +294,7 @@ mod tests {
             store.put(&root, &mut &bytes[..]).unwrap();
         }
         let result = walk_image(&store, &root, &CancelToken::new());
-        assert!(matches!(result, Err(TransferError::TooDeep { .. })), "{result:?}");
+        assert!(matches!(result, Err(ImageError::TooDeep { .. })), "{result:?}");
     }
 
     proptest! {

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use lrops_engine::IMAGE_ACCESS_DENIED;
 use lrops_model::blob::BlobError;
 use lrops_model::engine::{BuildError, StepFailure};
-use lrops_remote::registry::RegistryError;
+use lrops_remote::registry::{PushError, RegistryError};
 
 use crate::configuration::ConfigurationError;
+use crate::publish::PublishError;
 
 /// The cause of another error.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
@@ -59,6 +60,17 @@ pub(crate) enum Failure {
         source: Cause,
         /// What to do.
         advice: Option<String>,
+    },
+    /// A registry refused, or could not be asked.
+    #[error(transparent)]
+    Registry(Box<RegistryError>),
+    /// An image is not published, or not under all its names.
+    #[error("{source}")]
+    Publish {
+        /// Why.
+        source: Box<PublishError>,
+        /// The command that goes on where this one stopped.
+        continuation: String,
     },
     /// The machine does not allow it.
     #[error("{message}")]
@@ -165,6 +177,26 @@ impl Failure {
         Self::work(format!("failed to write {}", path.into().display()), source)
     }
 
+    /// Returns that a registry refused, or could not be asked.
+    pub(crate) fn registry(error: RegistryError) -> Self {
+        if error.is_cancelled() {
+            Self::Cancelled
+        } else {
+            Self::Registry(Box::new(error))
+        }
+    }
+
+    /// Returns that an image is not published, and how to go on.
+    pub(crate) fn publish(source: PublishError, continuation: &str) -> Self {
+        if matches!(source.push(), Some(PushError::Cancelled(_))) {
+            return Self::Cancelled;
+        }
+        Self::Publish {
+            source: Box::new(source),
+            continuation: continuation.to_owned(),
+        }
+    }
+
     /// Returns the exit code, as the README documents it.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
@@ -174,9 +206,21 @@ impl Failure {
             Self::Unauthorized { .. } => 6,
             Self::Machine { .. } => 7,
             Self::Cancelled => 130,
-            Self::Work { .. } => 1,
+            Self::Registry(error) if error.is_refused() => 6,
+            Self::Publish { source, .. } => publish_exit_code(source),
+            Self::Registry(_) | Self::Work { .. } => 1,
             Self::Build(error) => build_exit_code(error),
         }
+    }
+}
+
+fn publish_exit_code(error: &PublishError) -> u8 {
+    match error.push() {
+        Some(push) if push.is_refused() => 6,
+        Some(push) if push.can_go_on() => 5,
+        // Some tags moved and others did not: the same command finishes it.
+        _ if matches!(error, PublishError::Tags { .. }) => 5,
+        _ => 1,
     }
 }
 
@@ -187,11 +231,11 @@ fn build_exit_code(error: &BuildError) -> u8 {
         BuildError::Cancelled(_) | BuildError::Blob(BlobError::Cancelled(_)) => 130,
         BuildError::Step(step) => match &step.cause {
             StepFailure::Internal { source, .. } if is_cancelled(source.as_ref()) => 130,
-            StepFailure::Internal { source, .. } if is_refusal(source.as_ref()) => 6,
+            StepFailure::Internal { source, .. } if is_refused(source.as_ref()) => 6,
             _ => 1,
         },
         BuildError::Other { source, .. } if is_cancelled(source.as_ref()) => 130,
-        BuildError::Other { source, .. } if is_refusal(source.as_ref()) => 6,
+        BuildError::Other { source, .. } if is_refused(source.as_ref()) => 6,
         BuildError::Dockerfile { findings, .. }
             if findings.iter().any(|finding| finding.rule == IMAGE_ACCESS_DENIED) =>
         {
@@ -214,11 +258,11 @@ fn is_cancelled(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// Returns whether a registry's refusal is among a chain of causes.
-fn is_refusal(error: &(dyn Error + 'static)) -> bool {
+fn is_refused(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         let refused = error.downcast_ref::<RegistryError>();
-        if refused.is_some_and(|error| error.problem.is_refusal()) {
+        if refused.is_some_and(|error| error.problem.is_refused()) {
             return true;
         }
         next = error.source();

@@ -20,6 +20,8 @@ mod fields;
 mod image;
 mod progress;
 mod prompt;
+mod proof;
+mod publish;
 mod registries;
 mod report;
 mod request;

@@ -62,6 +62,19 @@ impl Registries {
     }
 }
 
+/// Returns the client for commands about what a registry has: mirrors are not asked.
+///
+/// # Errors
+/// As [`Registries::open`].
+pub(crate) fn open(
+    configuration: &Configuration,
+    arguments: &RegistryArguments,
+    environment: &Environment,
+) -> Result<Registry, Failure> {
+    let registries = Registries::open(configuration, arguments, environment)?;
+    Ok(registries.registry.without_mirrors())
+}
+
 fn http_settings(
     configuration: &Configuration,
     arguments: &RegistryArguments,
@@ -156,7 +169,7 @@ fn certificates(
         (None, None) => None,
         _ => {
             return Err(Failure::usage(format!(
-                "[registries.{name:?}] in lrops.toml: client_cert and client_key need each other"
+                "[registries.{name:?}] in lrops.toml: client-cert and client-key need each other"
             )));
         }
     };
@@ -174,7 +187,9 @@ fn retry_waits(configuration: &Configuration, arguments: &RegistryArguments) -> 
     let section = &configuration.sections.push;
     let retries = arguments.retries.or(section.retries).unwrap_or(RETRY_WAITS.len());
     let first = arguments.retry_wait.or(section.retry_wait);
-    let first = first.map_or(RETRY_WAITS[0], Duration::from_secs);
+    // A number that is no duration is longer than any.
+    let wait = |seconds: f64| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(RETRY_WAIT_MAX);
+    let first = first.map_or(RETRY_WAITS[0], wait);
     let waits = std::iter::successors(Some(first), |wait| Some(wait.saturating_mul(2)));
     waits.take(retries).map(|wait| wait.min(RETRY_WAIT_MAX)).collect()
 }
@@ -238,7 +253,7 @@ mod tests {
         }
     }
 
-    fn waits(configuration_text: &str, retries: Option<usize>, retry_wait: Option<u64>) -> Vec<u64> {
+    fn waits(configuration_text: &str, retries: Option<usize>, retry_wait: Option<f64>) -> Vec<u64> {
         let arguments = RegistryArguments {
             retries,
             retry_wait,
@@ -251,18 +266,18 @@ mod tests {
     #[test]
     fn waits_double_and_flags_go_before_the_configuration() {
         assert_eq!(waits("", None, None), [2, 4, 8]);
-        let section = "[push]\nretries = 2\nretry-wait = 5\n";
+        let section = "[push]\nretries = 2\nretry-wait = 5.0\n";
         assert_eq!(waits(section, None, None), [5, 10]);
         assert_eq!(waits(section, Some(1), None), [5]);
         assert_eq!(waits(section, Some(0), None), [0; 0]);
-        assert_eq!(waits(section, None, Some(0)), [0, 0]);
-        assert_eq!(waits("", Some(9), Some(100))[8], 300);
+        assert_eq!(waits(section, None, Some(0.0)), [0, 0]);
+        assert_eq!(waits("", Some(9), Some(100.0))[8], 300);
     }
 
     #[test]
     fn certificates_of_the_configuration_start_from_its_directory() {
         let configuration = configuration(
-            "[registries.'r.example:5000']\nca = 'ca.pem'\nclient_cert = '/c.pem'\nclient-key = 'k.pem'\n\
+            "[registries.'r.example:5000']\nca = 'ca.pem'\nclient-cert = '/c.pem'\nclient-key = 'k.pem'\n\
              [registries.'docker.io']\nca = 'hub.pem'\n",
         );
         let environment = Environment::for_test(Path::new("/w"), &[("HOME", "/h")]);
@@ -286,7 +301,7 @@ mod tests {
 
     #[test]
     fn half_a_client_certificate_is_refused() {
-        let configuration = configuration("[registries.r]\nclient_cert = 'c'\n");
+        let configuration = configuration("[registries.r]\nclient-cert = 'c'\n");
         let environment = Environment::for_test(Path::new("/w"), &[]);
         let error = trust(&configuration, &environment).unwrap_err();
         assert!(error.to_string().contains("need each other"), "{error}");

@@ -16,6 +16,7 @@ use lrops_model::event::BuildEvent;
 use lrops_model::platform::Platform;
 use lrops_model::request::{BuildRequest, PullPolicy};
 use lrops_model::timestamp::Timestamp;
+use lrops_remote::registry::Registry;
 use lrops_sandbox::{CopySnapshotter, OverlaySnapshotter, Snapshotter};
 use lrops_store::store::{Store, UseLock};
 
@@ -201,6 +202,11 @@ impl Session {
             lock: self.lock.as_ref(),
             now: self.now,
         })
+    }
+
+    /// Returns the client for registries.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registries.registry
     }
 
     /// Returns what `lrops.lock` says, where there is one.

@@ -363,7 +363,7 @@ fn a_registry_of_the_configuration_is_reached_as_it_says() {
     section("mirrors = ['ftp://x']");
     let arguments = ["login", &registry.name, "-u", "a", "-p", "sesame", "--retries=0"];
     home.run(&arguments).exits(2).says("is no mirror");
-    section("client_cert = 'x'");
+    section("client-cert = 'x'");
     home.run(&arguments).exits(2).says("need each other");
     section("secure = true");
     home.run(&arguments).exits(1).says("failed to log in");

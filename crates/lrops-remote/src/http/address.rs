@@ -98,6 +98,26 @@ impl Address {
         format!("{}://{}{}{query}", self.scheme.text(), self.authority, self.path)
     }
 
+    /// Returns the address with one more parameter, whose value needs no escapes.
+    pub(crate) fn with_parameter(&self, name: &str, value: &str) -> Self {
+        let query = match &self.query {
+            Some(query) if !query.is_empty() => format!("{query}&{name}={value}"),
+            _ => format!("{name}={value}"),
+        };
+        Self {
+            query: Some(query),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the address on the port of another one.
+    pub(crate) fn on_port_of(&self, other: &Self) -> Self {
+        Self {
+            authority: other.authority.clone(),
+            ..self.clone()
+        }
+    }
+
     /// Returns whether both have the same scheme, host and port: what credentials for one may be sent to the other.
     pub(crate) fn has_origin_of(&self, other: &Self) -> bool {
         self.scheme == other.scheme && self.authority.eq_ignore_ascii_case(&other.authority)

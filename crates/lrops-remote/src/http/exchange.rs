@@ -11,14 +11,15 @@ use super::client::{HttpClient, REDIRECTS_MAX, problem_of};
 use super::error::HttpProblem;
 
 /// One request.
-pub(crate) struct Exchange<'a> {
+pub(crate) struct Exchange<'a, 'b> {
     pub(crate) method: Method,
     pub(crate) address: &'a Address,
     /// Sent along every redirect, so nothing secret belongs here.
     pub(crate) headers: &'a [(&'static str, String)],
     /// Sent to the address's own scheme, host and port only, wherever redirects lead.
     pub(crate) authorization: Option<&'a str>,
-    pub(crate) body: RequestBody<'a>,
+    /// Has a lifetime of its own, which the closure in it fixes.
+    pub(crate) body: RequestBody<'b>,
     /// How long the answer may take beyond the usual: a server that keeps what it got may have to move or hash it.
     pub(crate) extra_patience: Duration,
 }
@@ -67,7 +68,7 @@ pub(crate) enum RequestBody<'a> {
         /// Exactly as many bytes are sent.
         length: u64,
         /// Gives the bytes from their beginning; a redirect wants them again.
-        open: &'a (dyn Fn() -> io::Result<Box<dyn Read + Send>> + 'a),
+        open: &'a (dyn Fn() -> io::Result<Box<dyn Read + 'a>> + 'a),
     },
 }
 
@@ -83,13 +84,13 @@ impl RequestBody<'_> {
 }
 
 /// Reads a request's body, and keeps the error when that fails: the connection is not to blame then.
-struct Outgoing {
-    inner: Box<dyn Read + Send>,
+struct Outgoing<'a> {
+    inner: Box<dyn Read + 'a>,
     left: u64,
     failure: Option<io::Error>,
 }
 
-impl Read for Outgoing {
+impl Read for Outgoing<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let want = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         if want == 0 {
@@ -125,7 +126,7 @@ pub(crate) struct Answer {
 
 impl HttpClient {
     /// Sends a request once and follows redirects.
-    pub(crate) fn exchange(&self, exchange: &Exchange<'_>) -> Result<Answer, HttpProblem> {
+    pub(crate) fn exchange(&self, exchange: &Exchange<'_, '_>) -> Result<Answer, HttpProblem> {
         let mut address = exchange.address.clone();
         for _ in 0..=REDIRECTS_MAX {
             let response = self.send(exchange, &address)?;
@@ -154,7 +155,7 @@ impl HttpClient {
         Err(HttpProblem::Redirects(REDIRECTS_MAX))
     }
 
-    fn send(&self, exchange: &Exchange<'_>, address: &Address) -> Result<Response<Body>, HttpProblem> {
+    fn send(&self, exchange: &Exchange<'_, '_>, address: &Address) -> Result<Response<Body>, HttpProblem> {
         let mut request = Request::builder()
             .method(exchange.method.name())
             .uri(address.target());
@@ -175,7 +176,7 @@ impl HttpClient {
 
     fn send_with_body(
         &self,
-        exchange: &Exchange<'_>,
+        exchange: &Exchange<'_, '_>,
         address: &Address,
         request: ureq::http::request::Builder,
     ) -> Result<Response<Body>, HttpProblem> {
@@ -183,15 +184,13 @@ impl HttpClient {
         let malformed = |_| HttpProblem::Address("it is not well formed");
         let patience = self.settings().timeouts.response + exchange.extra_patience;
         let is_usual = exchange.extra_patience.is_zero();
-        let (length, inner): (u64, Box<dyn Read + Send>) = match exchange.body {
+        let (length, inner): (u64, Box<dyn Read + '_>) = match exchange.body {
             RequestBody::None if matches!(exchange.method, Method::Get | Method::Head | Method::Delete) => {
                 let request = request.body(()).map_err(malformed)?;
                 return agent.run(request).map_err(problem_of);
             }
             RequestBody::None => (0, Box::new(io::empty())),
-            RequestBody::Bytes(bytes) | RequestBody::Secret(bytes) => {
-                (bytes.len() as u64, Box::new(io::Cursor::new(bytes.to_vec())))
-            }
+            RequestBody::Bytes(bytes) | RequestBody::Secret(bytes) => (bytes.len() as u64, Box::new(bytes)),
             RequestBody::Stream { length, open } => (length, open().map_err(HttpProblem::ReadBody)?),
         };
         let mut outgoing = Outgoing {

@@ -21,6 +21,19 @@ pub(crate) struct Attempts {
 /// Longer than a hiccup, and not worth a thought beside a pull.
 const MIRROR_RETRY_WAIT_MAX: Duration = Duration::from_millis(500);
 
+/// Another attempt that is about to be made.
+#[derive(Debug)]
+pub struct Retry<'a> {
+    /// Why the last one failed.
+    pub problem: &'a RegistryProblem,
+    /// How long is waited before.
+    pub wait: Duration,
+    /// Which retry it is, from 1 on; progress starts the count anew.
+    pub number: usize,
+    /// How many there are.
+    pub limit: usize,
+}
+
 /// Why an attempt ended early.
 pub(crate) enum Interruption {
     Final(RegistryProblem),
@@ -56,6 +69,15 @@ impl Attempts {
 
     /// Waits until it is time to try again; gives the problem back when trying again cannot help.
     pub(crate) fn wait_after(&mut self, interruption: Interruption) -> Result<(), RegistryProblem> {
+        self.wait_after_telling(interruption, &|_| {})
+    }
+
+    /// As [`Attempts::wait_after`], and tells of the retry before the wait.
+    pub(crate) fn wait_after_telling(
+        &mut self,
+        interruption: Interruption,
+        tell: &dyn Fn(&Retry<'_>),
+    ) -> Result<(), RegistryProblem> {
         self.made += 1;
         let (problem, retry_after) = match interruption {
             Interruption::Final(problem) => return Err(problem),
@@ -70,6 +92,12 @@ impl Attempts {
         }
         let wait = asked.max(with_jitter(*wait));
         self.next += 1;
+        tell(&Retry {
+            problem: &problem,
+            wait,
+            number: self.next,
+            limit: self.waits.len(),
+        });
         pause(wait, &self.cancel).map_err(|cancelled| HttpProblem::from(cancelled).into())
     }
 

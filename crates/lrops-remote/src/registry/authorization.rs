@@ -14,26 +14,53 @@ use super::repository::Repository;
 use super::token;
 use crate::http::base64;
 
-/// What an authorization is good for: one repository of one registry, and what is done there.
+/// What an authorization is good for: one repository of one registry, what is done there, and what is read beside it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Scope {
     registry: String,
     repository: String,
-    actions: &'static str,
+    access: Access,
+    /// Repositories that blobs are mounted from.
+    sources: Vec<String>,
+}
+
+/// What is done in a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Access {
+    Pull,
+    Push,
+    Delete,
+}
+
+impl Access {
+    /// Returns the actions as token services know them.
+    fn actions(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            // Whoever pushes also asks what is there.
+            Self::Push => "pull,push",
+            Self::Delete => "pull,delete",
+        }
+    }
 }
 
 impl Scope {
-    pub(crate) fn pull(reference: &Reference) -> Self {
+    pub(crate) fn new(reference: &Reference, access: Access, sources: &[String]) -> Self {
         Self {
             registry: reference.registry().to_owned(),
             repository: reference.repository().to_owned(),
-            actions: "pull",
+            access,
+            sources: sources.to_vec(),
         }
     }
 
-    /// Returns the scope as token services write it.
-    pub(crate) fn text(&self) -> String {
-        format!("repository:{}:{}", self.repository, self.actions)
+    /// Returns the scope as token services write it: one text a repository.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let own = format!("repository:{}:{}", self.repository, self.access.actions());
+        let sources = self.sources.iter();
+        std::iter::once(own)
+            .chain(sources.map(|source| format!("repository:{source}:{}", Access::Pull.actions())))
+            .collect()
     }
 }
 

@@ -48,8 +48,14 @@ enum Ranges {
 }
 
 impl BlobReader {
-    /// Returns a reader from the first of the sources that has the blob. The last one is the registry itself.
-    pub(crate) fn new(sources: Vec<Repository>, descriptor: &Descriptor, cancel: &CancelToken) -> Self {
+    /// Returns a reader, from an offset in bytes on, from the first of the sources that has the blob. The last one is the
+    /// registry itself.
+    pub(crate) fn new(
+        sources: Vec<Repository>,
+        descriptor: &Descriptor,
+        offset: u64,
+        cancel: &CancelToken,
+    ) -> Self {
         let (tail, headers) = place(descriptor);
         let mut others = VecDeque::from(sources);
         let repository = others
@@ -57,7 +63,11 @@ impl BlobReader {
             .expect("the registry itself is always a source");
         Self {
             attempts: Attempts::at(&repository, cancel),
-            came: repository.mirror().map(|_| (DigestHasher::new(), Vec::new())),
+            // From the middle on there is nothing to compare; whoever has the beginning does.
+            came: repository
+                .mirror()
+                .filter(|_| offset == 0)
+                .map(|_| (DigestHasher::new(), Vec::new())),
             repository,
             others,
             passed: PassedMirrors::default(),
@@ -66,8 +76,8 @@ impl BlobReader {
             headers,
             size: descriptor.size,
             cancel: cancel.clone(),
-            position: 0,
-            renewed_at: 0,
+            position: offset,
+            renewed_at: offset,
             ranges: Ranges::Asked,
             body: None,
         }
@@ -80,8 +90,12 @@ impl BlobReader {
 
     /// Asks for the blob, so that a missing one is known before the first byte is wanted.
     pub(crate) fn connect(&mut self) -> Result<(), RegistryError> {
-        while let Err(interruption) = self.request() {
-            self.recover(interruption)?;
+        // Behind the last byte there is nothing to ask for.
+        while self.position < self.size || self.size == 0 {
+            match self.request() {
+                Ok(()) => break,
+                Err(interruption) => self.recover(interruption)?,
+            }
         }
         Ok(())
     }
@@ -141,11 +155,7 @@ impl BlobReader {
         if self.position > 0 && self.ranges == Ranges::Asked {
             headers.push(("Range", format!("bytes={}-", self.position)));
         }
-        let question = Question {
-            method: Method::Get,
-            tail: &self.tail,
-            headers: &headers,
-        };
+        let question = Question::of(Method::Get, &self.tail).headers(&headers);
         let answer = self.repository.ask(&question, &self.cancel).inspect_err(|interruption| {
             if matches!(interruption, Interruption::Transient { problem, .. } if problem.status() == Some(416)) {
                 self.ranges = Ranges::Refused;

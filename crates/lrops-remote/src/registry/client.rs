@@ -37,6 +37,13 @@ pub struct RegistrySettings {
 #[derive(Clone)]
 pub struct Registry {
     inner: Arc<Inner>,
+    mirrors: MirrorUse,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MirrorUse {
+    First,
+    Never,
 }
 
 struct Inner {
@@ -69,6 +76,15 @@ impl Registry {
                 schemes: Schemes::default(),
                 useless_mirrors: UselessMirrors::default(),
             }),
+            mirrors: MirrorUse::First,
+        }
+    }
+
+    /// Returns the same client, which asks no mirrors: for what a registry itself has now.
+    pub fn without_mirrors(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            mirrors: MirrorUse::Never,
         }
     }
 
@@ -118,6 +134,14 @@ impl Registry {
         &self.inner.schemes
     }
 
+    /// Returns the mirrors to ask before a registry.
+    pub(crate) fn mirrors_of(&self, registry: &str) -> &[Mirror] {
+        match self.mirrors {
+            MirrorUse::First => self.settings().mirrors.get(registry).map_or(&[], Vec::as_slice),
+            MirrorUse::Never => &[],
+        }
+    }
+
     pub(crate) fn useless_mirrors(&self) -> &UselessMirrors {
         &self.inner.useless_mirrors
     }
@@ -147,12 +171,7 @@ fn resolve_once(repository: &Repository, cancel: &CancelToken) -> Result<Resolve
         (Some(digest), _) => format!("manifests/{digest}"),
         (None, tag) => format!("manifests/{}", tag.unwrap_or("latest")),
     };
-    let headers = [document::accept()];
-    let question = Question {
-        method: Method::Get,
-        tail: &tail,
-        headers: &headers,
-    };
+    let question = Question::of(Method::Get, &tail).headers(&[document::accept()]);
     let answer = repository.ask(&question, cancel)?;
     let content_type = answer.header("content-type").unwrap_or_default().to_owned();
     // Of another algorithm than sha256, the digest cannot be compared; the pinned one still is.

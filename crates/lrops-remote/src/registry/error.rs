@@ -30,6 +30,18 @@ pub enum Task {
     Read,
     /// Whether a blob or a manifest is there.
     Look,
+    /// Whether pushing is allowed.
+    CheckRights,
+    /// To take a blob.
+    Upload,
+    /// To take a manifest or an index.
+    Publish,
+    /// To give a tag to an image.
+    Tag,
+    /// Which tags there are.
+    ListTags,
+    /// To remove a tag or a manifest.
+    Delete,
 }
 
 fn said_of(task: Task, image: &Reference) -> String {
@@ -38,6 +50,12 @@ fn said_of(task: Task, image: &Reference) -> String {
         Task::Resolve => format!("failed to resolve {image}"),
         Task::Read => format!("{} did not send it", place()),
         Task::Look => format!("{} did not say whether it is there", place()),
+        Task::CheckRights => format!("{} does not let you push", place()),
+        Task::Upload => format!("{} did not take a blob", place()),
+        Task::Publish => format!("{} did not take a manifest", place()),
+        Task::Tag => format!("failed to give the tag {image}"),
+        Task::ListTags => format!("{} did not list its tags", place()),
+        Task::Delete => format!("failed to remove {image}"),
     }
 }
 
@@ -139,6 +157,9 @@ pub enum RegistryProblem {
     /// A credential helper failed.
     #[error(transparent)]
     Helper(#[from] HelperError),
+    /// It does not keep to the protocol.
+    #[error("the registry does not keep to the OCI distribution protocol: {0}")]
+    Protocol(&'static str),
     /// It could not be reached, or the transfer failed.
     #[error(transparent)]
     Http(#[from] HttpProblem),
@@ -158,6 +179,15 @@ fn words(detail: Option<&str>) -> String {
 }
 
 impl RegistryProblem {
+    /// Returns whether the registry refuses whoever asks.
+    pub fn is_refused(&self) -> bool {
+        match self {
+            Self::Unauthorized { .. } | Self::Denied { .. } => true,
+            Self::Token { source, .. } | Self::AfterMirrors { source, .. } => source.is_refused(),
+            _ => false,
+        }
+    }
+
     /// Returns the HTTP status, when there was an answer without success.
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -180,15 +210,6 @@ impl RegistryProblem {
         }
     }
 
-    /// Returns whether the registry refuses who asks: it wants other credentials, or does not let these in.
-    pub fn is_refusal(&self) -> bool {
-        match self {
-            Self::Unauthorized { .. } | Self::Denied { .. } => true,
-            Self::Token { source, .. } | Self::AfterMirrors { source, .. } => source.is_refusal(),
-            _ => false,
-        }
-    }
-
     /// Returns whether the registry does not have what it was asked for.
     pub(crate) fn is_missing(&self) -> bool {
         match self {
@@ -205,6 +226,11 @@ impl RegistryError {
         self.advice_on(&self.problem)
     }
 
+    /// Returns whether the registry refuses whoever asks.
+    pub fn is_refused(&self) -> bool {
+        self.problem.is_refused()
+    }
+
     /// Returns whether the work was stopped on request.
     pub fn is_cancelled(&self) -> bool {
         self.problem.is_cancelled()
@@ -215,9 +241,21 @@ impl RegistryError {
             RegistryProblem::NotFound { .. } if self.task == Task::Resolve => {
                 Some(format!("check the name and the tag of {}", self.image.familiar()))
             }
-            RegistryProblem::NotFound { .. } => {
+            RegistryProblem::NotFound { .. } if matches!(self.task, Task::Read | Task::Look) => {
                 Some("the image is incomplete in its registry: have it pushed again".to_owned())
             }
+            RegistryProblem::NotFound { .. } => Some(format!(
+                "check the name {}: many registries want a project of that name to be made first",
+                self.image.familiar()
+            )),
+            RegistryProblem::Status { status: 405, .. } if self.task == Task::Delete => Some(
+                "this registry does not let clients delete; its administrator can allow it, or clean up there".to_owned(),
+            ),
+            RegistryProblem::Status { status: 413, .. } => Some(
+                "a proxy before the registry limits how much one request may carry: have its limit raised \
+                 (nginx: client_max_body_size), or push with a smaller --chunk-size"
+                    .to_owned(),
+            ),
             RegistryProblem::Unauthorized { offered, .. } | RegistryProblem::Denied { offered, .. } => {
                 Some(self.advice_on_login(offered))
             }
@@ -305,7 +343,7 @@ pub(crate) fn advice_on_trust(problem: &HttpProblem, registry: &str) -> Option<S
              to the system's bundle, or name it in SSL_CERT_FILE"
         )),
         HttpProblem::ClientCertificateWanted => Some(format!(
-            "name client_cert and client_key for {registry} in lrops.toml, or put client.cert and client.key into \
+            "name client-cert and client-key for {registry} in lrops.toml, or put client.cert and client.key into \
              /etc/docker/certs.d/{registry}/"
         )),
         _ => None,

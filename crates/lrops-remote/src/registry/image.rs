@@ -60,9 +60,9 @@ impl RegistryImage {
         Ok(false)
     }
 
-    fn reader(&self, descriptor: &Descriptor) -> Result<BlobReader, RegistryError> {
+    fn reader(&self, descriptor: &Descriptor, offset: u64) -> Result<BlobReader, RegistryError> {
         let sources = self.registry.sources(&self.reference);
-        let mut reader = BlobReader::new(sources, descriptor, &self.cancel);
+        let mut reader = BlobReader::new(sources, descriptor, offset, &self.cancel);
         reader.connect()?;
         Ok(reader)
     }
@@ -82,7 +82,7 @@ impl RegistryImage {
                 return Ok(bytes);
             }
             reader = self
-                .reader(descriptor)
+                .reader(descriptor, 0)
                 .map_err(|error| self.blob_error("pull", descriptor.digest, error))?;
         }
         bytes.clear();
@@ -114,11 +114,7 @@ fn has_at(
     cancel: &CancelToken,
 ) -> Result<(), RegistryProblem> {
     let (tail, headers) = place(descriptor);
-    let question = Question {
-        method: Method::Head,
-        tail: &tail,
-        headers: &headers,
-    };
+    let question = Question::of(Method::Head, &tail).headers(&headers);
     loop {
         match repository.ask(&question, cancel) {
             Ok(_) => return Ok(()),
@@ -142,10 +138,14 @@ pub(crate) fn place(descriptor: &Descriptor) -> (String, Vec<(&'static str, Stri
 impl BlobSource for RegistryImage {
     /// Opens a blob or a manifest. A connection that breaks later is made again, and reading goes on at the same byte.
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, BlobError> {
+        self.open_at(descriptor, 0)
+    }
+
+    fn open_at(&self, descriptor: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, BlobError> {
         let reader = self
-            .reader(descriptor)
+            .reader(descriptor, offset)
             .map_err(|error| self.blob_error("pull", descriptor.digest, error))?;
-        if reader.reads_mirror() && descriptor.size <= DOCUMENT_SIZE_BYTES_MAX {
+        if reader.reads_mirror() && offset == 0 && descriptor.size <= DOCUMENT_SIZE_BYTES_MAX {
             return Ok(Box::new(Cursor::new(self.document(descriptor, reader)?)));
         }
         Ok(Box::new(reader))

@@ -28,8 +28,8 @@ pub struct LoginError {
 
 impl LoginError {
     /// Returns whether the registry refused the credentials.
-    pub fn is_refusal(&self) -> bool {
-        self.problem.is_refusal()
+    pub fn is_refused(&self) -> bool {
+        self.problem.is_refused()
     }
 
     /// Returns whether the work was stopped on request.
@@ -40,7 +40,7 @@ impl LoginError {
     /// Returns what the user can do about it.
     pub fn advice(&self) -> Option<String> {
         match &self.problem {
-            problem if problem.is_refusal() => Some(
+            problem if problem.is_refused() => Some(
                 "check user and password; many registries want a token in the password's place".to_owned(),
             ),
             RegistryProblem::NotFound { .. } => Some(format!(

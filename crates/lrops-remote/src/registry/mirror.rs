@@ -76,10 +76,9 @@ impl Registry {
     /// Returns where a reference's content is looked for: at mirrors that are not known to be of no use, and last at the
     /// registry itself.
     pub(crate) fn sources(&self, reference: &Reference) -> Vec<Repository> {
-        let mirrors = self.settings().mirrors.get(reference.registry());
-        let mut sources: Vec<Repository> = mirrors
-            .into_iter()
-            .flatten()
+        let mut sources: Vec<Repository> = self
+            .mirrors_of(reference.registry())
+            .iter()
             .filter(|mirror| !self.useless_mirrors().contains(&mirror.to_string()))
             .filter_map(|mirror| self.mirrored(mirror, reference))
             .collect();

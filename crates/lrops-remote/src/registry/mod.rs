@@ -12,6 +12,7 @@
 mod attempts;
 mod authorization;
 mod blob_reader;
+mod catalog;
 mod challenge;
 mod client;
 mod document;
@@ -21,9 +22,11 @@ mod image;
 mod keychain;
 mod login;
 mod mirror;
+mod push;
 mod repository;
 mod token;
 
+pub use attempts::Retry;
 pub use client::{Registry, RegistrySettings, Resolved};
 pub use endpoint::{DEFAULT_REGISTRY_HOST, ParseRegistryPatternError, RegistryPattern};
 pub use error::{Offered, RegistryError, RegistryProblem, Task};
@@ -34,3 +37,4 @@ pub use keychain::{
 };
 pub use login::LoginError;
 pub use mirror::{Mirror, ParseMirrorError};
+pub use push::{BlobOutcome, OnPushEvent, Push, PushError, PushEvent, PushSettings, PushStep, TagOutcome};

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use lrops_model::blob::DOCUMENT_SIZE_BYTES_MAX;
 use lrops_model::cancel::CancelToken;
+use lrops_model::digest::Digest;
 use lrops_model::reference::Reference;
 use serde::Deserialize;
 
-use super::attempts::Interruption;
-use super::authorization::Scope;
+use super::attempts::{Attempts, Interruption, Retry};
+use super::authorization::{Access, Scope};
 use super::challenge::challenges;
 use super::client::Registry;
+use super::document;
 use super::endpoint::Endpoint;
-use super::error::{Offered, RegistryProblem};
+use super::error::{Offered, RegistryError, RegistryProblem, Task};
 use super::keychain::Credentials;
 use crate::http::{Address, Answer, Exchange, HttpProblem, Method, RequestBody, Scheme, retry_after};
 
@@ -25,11 +28,85 @@ pub(crate) struct Repository {
     mirror: Option<String>,
 }
 
-/// What is asked below `/v2/<name>/`.
+/// One question to a registry.
 pub(crate) struct Question<'a> {
-    pub(crate) method: Method,
-    pub(crate) tail: &'a str,
-    pub(crate) headers: &'a [(&'static str, String)],
+    method: Method,
+    target: Target<'a>,
+    headers: Vec<(&'static str, String)>,
+    body: RequestBody<'a>,
+    access: Access,
+    sources: &'a [String],
+    extra_patience: Duration,
+}
+
+/// What a question is about.
+enum Target<'a> {
+    /// Something below `/v2/<name>/`.
+    Tail(&'a str),
+    /// An address that the registry named.
+    Address(&'a Address),
+}
+
+impl<'a> Question<'a> {
+    /// Asks about something below `/v2/<name>/`.
+    pub(crate) fn of(method: Method, tail: &'a str) -> Self {
+        Self::new(method, Target::Tail(tail))
+    }
+
+    /// Asks at an address that the registry named.
+    pub(crate) fn at(method: Method, address: &'a Address) -> Self {
+        Self::new(method, Target::Address(address))
+    }
+
+    fn new(method: Method, target: Target<'a>) -> Self {
+        let access = match method {
+            Method::Get | Method::Head => Access::Pull,
+            Method::Post | Method::Put | Method::Patch => Access::Push,
+            Method::Delete => Access::Delete,
+        };
+        Self {
+            method,
+            target,
+            headers: Vec::new(),
+            body: RequestBody::None,
+            access,
+            sources: &[],
+            extra_patience: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn headers(mut self, headers: &[(&'static str, String)]) -> Self {
+        self.headers.extend_from_slice(headers);
+        self
+    }
+
+    pub(crate) fn body(mut self, body: RequestBody<'a>) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// Asks with the rights of whoever pushes, so that one token serves a whole push.
+    pub(crate) fn in_a_push(mut self) -> Self {
+        self.access = Access::Push;
+        self
+    }
+
+    /// Also wants to read these repositories, which blobs are mounted from.
+    pub(crate) fn reading(mut self, sources: &'a [String]) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// Gives the registry more time to answer.
+    pub(crate) fn patient(mut self, extra: Duration) -> Self {
+        self.extra_patience = extra;
+        self
+    }
 }
 
 impl Repository {
@@ -75,18 +152,32 @@ impl Repository {
         format!("{}/{}", self.reference.registry(), self.reference.repository())
     }
 
+    /// Returns the address of something below `/v2/<name>/`.
+    pub(crate) fn address(&self, tail: &str) -> Result<Address, RegistryProblem> {
+        let url = self.endpoint.url(self.reference.repository(), tail);
+        Ok(Address::parse(&url).map_err(HttpProblem::Address)?)
+    }
+
     /// Asks once and returns a successful answer; authorization that is missing or ran out is renewed on the way.
     pub(crate) fn ask(&self, question: &Question<'_>, cancel: &CancelToken) -> Result<Answer, Interruption> {
         cancel.check().map_err(HttpProblem::from)?;
-        let url = self.endpoint.url(self.reference.repository(), question.tail);
-        let address = Address::parse(&url).map_err(HttpProblem::Address)?;
-        let scope = Scope::pull(&self.reference);
+        let own = self.address("")?;
+        let address = match question.target {
+            Target::Tail(tail) => self.address(tail)?,
+            Target::Address(address) => address.clone(),
+        };
+        // An address on another host carries its own authorization, and has no claim on the registry's.
+        if !address.has_origin_of(&own) {
+            let answer = self.exchange(question, &address, None)?;
+            return self.judge(answer, Some(&address));
+        }
+        let scope = Scope::new(&self.reference, question.access, question.sources);
         let authorizations = self.registry.authorizations();
         let usual = authorizations.current(&scope, self, cancel)?;
         let answer = self.exchange(question, &address, usual.as_deref())?;
         // Another host that the registry redirects to has no claim on the registry's credentials.
         if answer.status() != 401 || answer.redirected_to.is_some() {
-            return self.judge(answer);
+            return self.judge(answer, None);
         }
         let challenges = challenges(answer.headers());
         // Reading the refusal to its end keeps the connection for the next request.
@@ -99,7 +190,55 @@ impl Repository {
             }
             .into());
         };
-        self.judge(self.exchange(question, &address, Some(&renewed))?)
+        self.judge(self.exchange(question, &address, Some(&renewed))?, None)
+    }
+
+    /// Does something until it succeeds, retries are used up, or cannot help.
+    pub(crate) fn persist<T>(
+        &self,
+        task: Task,
+        cancel: &CancelToken,
+        tell: &dyn Fn(&Retry<'_>),
+        mut work: impl FnMut() -> Result<T, Interruption>,
+    ) -> Result<T, RegistryError> {
+        let mut attempts = Attempts::new(self.registry.client(), cancel);
+        loop {
+            let interruption = match work() {
+                Ok(value) => return Ok(value),
+                Err(interruption) => interruption,
+            };
+            attempts
+                .wait_after_telling(interruption, tell)
+                .map_err(|problem| RegistryError {
+                    image: Box::new(self.reference.clone()),
+                    task,
+                    attempts: attempts.made(),
+                    problem,
+                })?;
+        }
+    }
+
+    /// Returns the digest of what a tag or a digest names, if there is such a thing.
+    pub(crate) fn digest_of(&self, tail: &str, cancel: &CancelToken) -> Result<Option<Digest>, Interruption> {
+        for method in [Method::Head, Method::Get] {
+            let question = Question::of(method, tail)
+                .headers(&[document::accept()])
+                .in_a_push();
+            let answer = match self.ask(&question, cancel) {
+                Ok(answer) => answer,
+                Err(Interruption::Final(RegistryProblem::NotFound { .. })) => return Ok(None),
+                Err(interruption) => return Err(interruption),
+            };
+            let said = answer.header("docker-content-digest");
+            if let Some(digest) = said.and_then(|digest| digest.parse().ok()) {
+                return Ok(Some(digest));
+            }
+            // A registry that does not say a digest sends what it is of.
+            if method == Method::Get {
+                return Ok(Some(Digest::of(&answer.into_bytes(DOCUMENT_SIZE_BYTES_MAX)?)));
+            }
+        }
+        Ok(None)
     }
 
     fn exchange(
@@ -108,14 +247,13 @@ impl Repository {
         address: &Address,
         authorization: Option<&str>,
     ) -> Result<Answer, HttpProblem> {
-        let Question { method, headers, .. } = *question;
         self.registry.client().exchange(&Exchange {
-            method,
+            method: question.method,
             address,
-            headers,
+            headers: &question.headers,
             authorization,
-            body: RequestBody::None,
-            extra_patience: Duration::ZERO,
+            body: question.body,
+            extra_patience: question.extra_patience,
         })
     }
 
@@ -135,13 +273,13 @@ impl Repository {
         }
     }
 
-    fn judge(&self, answer: Answer) -> Result<Answer, Interruption> {
+    fn judge(&self, answer: Answer, asked_elsewhere: Option<&Address>) -> Result<Answer, Interruption> {
         let status = answer.status();
         if (200..300).contains(&status) {
             return Ok(answer);
         }
         let wait = retry_after(answer.headers());
-        let problem = match answer.redirected_to.as_ref() {
+        let problem = match answer.redirected_to.as_ref().or(asked_elsewhere) {
             Some(address) => RegistryProblem::Redirected {
                 host: address.host().to_owned(),
                 status,

@@ -68,7 +68,7 @@ pub(crate) fn fetch(
         return Err(RegistryProblem::Challenge("it wants no token").into());
     };
     let credentials = repository.credentials(cancel)?;
-    let scopes = [asked.clone().unwrap_or_else(|| scope.text())];
+    let scopes = wanted(scope, asked.as_deref());
     let request = TokenRequest {
         realm,
         service: service.as_deref(),
@@ -77,6 +77,21 @@ pub(crate) fn fetch(
         registry_scheme: repository.scheme(),
     };
     request.send(repository.registry().client(), cancel)
+}
+
+/// Returns the scopes to ask for. A registry that knows the repository under another name says so in its challenge; the
+/// actions in it are those of the request that it refused, and say nothing of the next ones.
+fn wanted(scope: &Scope, asked: Option<&str>) -> Vec<String> {
+    let mut scopes = scope.texts();
+    let repository = |text: &str| text.rsplit_once(':').map(|(repository, _)| repository.to_owned());
+    if let Some(asked) = asked {
+        for text in asked.split(' ').filter(|text| !text.is_empty()) {
+            if !scopes.iter().any(|own| repository(own) == repository(text)) {
+                scopes.push(text.to_owned());
+            }
+        }
+    }
+    scopes
 }
 
 impl TokenRequest<'_> {

@@ -49,7 +49,7 @@ fn a_helper_without_the_credentials_is_no_failure() {
     let script = "echo 'credentials not found in native keychain'; exit 1";
     let (_, result, _directory) = resolve_with(script, PATIENCE);
     let error = result.unwrap_err();
-    assert!(error.problem.is_refusal(), "{}", chain(&error));
+    assert!(error.problem.is_refused(), "{}", chain(&error));
     assert!(error.advice().unwrap().contains("there are no credentials"));
 }
 
@@ -197,7 +197,7 @@ fn a_service_without_exchange_is_asked_as_for_a_password() {
 fn an_identity_token_that_ran_out_is_refused() {
     let service = token_registry(|_| Reply::new(400, r#"{"error":"invalid_grant"}"#));
     let error = ask(&service, r#"{"identitytoken":"refresh"}"#);
-    assert!(error.problem.is_refusal(), "{}", chain(&error));
+    assert!(error.problem.is_refused(), "{}", chain(&error));
     assert!(error.advice().unwrap().contains("lrops login"));
 }
 

@@ -34,7 +34,7 @@ fn a_registry_that_wants_a_password_says_whether_it_is_right() {
     };
     check("b").unwrap();
     let error = check("c").unwrap_err();
-    assert!(error.is_refusal());
+    assert!(error.is_refused());
     let text = chain(&error);
     assert!(
         text.starts_with(&format!("failed to log in to {}: unauthorized", service.name())),
@@ -73,7 +73,7 @@ fn a_registry_with_tokens_says_whether_the_password_is_right() {
         "{}",
         chain(&error)
     );
-    assert!(error.is_refusal());
+    assert!(error.is_refused());
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn what_is_no_registry_is_told_from_a_refusal() {
     let error = registry
         .check_login(&service.name(), &login("a", "b"), &cancel)
         .unwrap_err();
-    assert!(!error.is_refusal());
+    assert!(!error.is_refused());
     assert!(error.advice().unwrap().contains("does not speak the protocol"));
 }
 

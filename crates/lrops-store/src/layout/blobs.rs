@@ -1,7 +1,7 @@
 //! The blobs of a layout.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use lrops_model::blob::{BlobError, BlobSource, BlobStore, VerifyingReader};
@@ -17,15 +17,15 @@ const BUFFER_BYTES: usize = 128 * 1024;
 
 impl BlobSource for Layout {
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, BlobError> {
+        Ok(Box::new(self.open_file(descriptor)?))
+    }
+
+    fn open_at(&self, descriptor: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, BlobError> {
         let digest = descriptor.digest;
-        match File::open(self.blob_path(&digest)) {
-            Ok(file) => Ok(Box::new(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BlobError::Missing {
-                digest,
-                place: self.root.display().to_string(),
-            }),
-            Err(source) => Err(BlobError::Read { digest, source }),
-        }
+        let mut file = self.open_file(descriptor)?;
+        file.seek(SeekFrom::Start(offset))
+            .map_err(|source| BlobError::Read { digest, source })?;
+        Ok(Box::new(file))
     }
 
     fn contains(&self, descriptor: &Descriptor) -> Result<bool, BlobError> {
@@ -56,6 +56,20 @@ impl BlobStore for Layout {
 }
 
 impl Layout {
+    fn open_file(&self, descriptor: &Descriptor) -> Result<File, BlobError> {
+        let digest = descriptor.digest;
+        File::open(self.blob_path(&digest)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => BlobError::Missing {
+                digest,
+                place: self.root.display().to_string(),
+            },
+            _ => BlobError::Read {
+                digest,
+                source: error,
+            },
+        })
+    }
+
     /// Starts a blob whose digest is not known yet.
     ///
     /// # Errors

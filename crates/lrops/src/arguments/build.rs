@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
-use super::{PlaceArguments, RegistryArguments};
+use super::{PlaceArguments, PublishArguments, RegistryArguments};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -176,9 +176,11 @@ pub(crate) struct BuildArguments {
     pub(crate) provenance: Option<String>,
 
     #[command(flatten)]
-    pub(crate) places: PlaceArguments,
+    pub(crate) publish: PublishArguments,
     #[command(flatten)]
     pub(crate) registries: RegistryArguments,
+    #[command(flatten)]
+    pub(crate) places: PlaceArguments,
 
     #[command(flatten)]
     pub(crate) foreign: ForeignArguments,

@@ -38,7 +38,7 @@ pub(super) fn login(arguments: &LoginArguments, environment: &Environment) -> Re
         if error.is_cancelled() {
             return Failure::Cancelled;
         }
-        let (is_refusal, advice) = (error.is_refusal(), error.advice());
+        let (is_refusal, advice) = (error.is_refused(), error.advice());
         let message = error.to_string();
         if is_refusal {
             Failure::unauthorized(message, error.problem, advice)

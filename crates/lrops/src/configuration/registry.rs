@@ -1,13 +1,16 @@
-//! `[registries]` and `[push]`: how registries are reached.
+//! `[registries]` and `[push]`: how registries are reached, and how images are published.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use lrops_remote::registry::Mirror;
 use serde::Deserialize;
 
-/// `[registries."HOST:PORT"]`: one registry. The keys with two words may be written with a dash, too, as the flags are.
+use super::SizeWord;
+
+/// `[registries."HOST:PORT"]`: one registry.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(crate) struct RegistrySection {
     /// Whether its certificate may be anything, and whether it may speak plain http.
     pub(crate) insecure: bool,
@@ -16,10 +19,8 @@ pub(crate) struct RegistrySection {
     /// A PEM file of certificate authorities.
     pub(crate) ca: Option<PathBuf>,
     /// The PEM file of the client's own certificate.
-    #[serde(alias = "client-cert")]
     pub(crate) client_cert: Option<PathBuf>,
     /// The PEM file of its key.
-    #[serde(alias = "client-key")]
     pub(crate) client_key: Option<PathBuf>,
     /// What is asked before it, for pulls.
     pub(crate) mirrors: Vec<MirrorWord>,
@@ -27,13 +28,16 @@ pub(crate) struct RegistrySection {
 
 /// `[push]`.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(crate) struct PushSection {
+    /// How much one request of an upload carries, such as `16m`.
+    pub(crate) chunk_size: Option<SizeWord>,
+    /// How many blobs are sent at a time.
+    pub(crate) parallel: Option<NonZeroUsize>,
     /// How often a request is repeated.
     pub(crate) retries: Option<usize>,
     /// The seconds before the first repetition.
-    #[serde(alias = "retry-wait")]
-    pub(crate) retry_wait: Option<u64>,
+    pub(crate) retry_wait: Option<f64>,
 }
 
 /// A mirror.

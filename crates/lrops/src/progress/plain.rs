@@ -147,7 +147,7 @@ impl<W: Write + Send> Renderer for Plain<W> {
                     self.line(&format!("  {advice}"));
                 }
             }
-            BuildEvent::Planned { .. } | BuildEvent::Image { .. } => {}
+            BuildEvent::Planned { .. } | BuildEvent::Layer { .. } | BuildEvent::Image { .. } => {}
         }
     }
 

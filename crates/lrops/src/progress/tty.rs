@@ -187,7 +187,7 @@ impl Renderer for Tty {
                     finding_title(finding)
                 ));
             }
-            BuildEvent::Planned { .. } | BuildEvent::Image { .. } => {}
+            BuildEvent::Planned { .. } | BuildEvent::Layer { .. } | BuildEvent::Image { .. } => {}
         }
     }
 
