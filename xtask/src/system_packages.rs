@@ -55,6 +55,12 @@ const KEYRING: Need = file(
 /// What `cargo xtask demo` needs beside Rust and a linker.
 pub(crate) const FOR_DEMO: &[Need] = &[KEYRING];
 
+/// What the benchmarks are run beside.
+pub(crate) const FOR_BENCHMARKS: &[Need] = &[
+    program("skopeo", "skopeo"),
+    program("docker-registry", "docker-registry"),
+];
+
 /// What the tests need beside Rust and a linker.
 pub(crate) const FOR_TESTS: &[Need] = &[
     KEYRING,

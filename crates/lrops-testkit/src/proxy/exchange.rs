@@ -14,6 +14,9 @@ const BUFFER_SIZE_BYTES: usize = 256 * 1024;
 /// How long the registry has for its `100 Continue`; then the body goes on without it.
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 
+/// How long the registry has to see the end of a request that was cut.
+const END_WAIT: Duration = Duration::from_secs(1);
+
 /// What comes behind a request.
 pub(super) enum Next {
     /// Another.
@@ -93,7 +96,7 @@ impl Exchange<'_> {
             self.send(&head, &mut body, &upstream, cut_after)
         };
         if matches!(sent, Sent::UntilCut) {
-            let _ = upstream.shutdown(Shutdown::Write);
+            end_request(&upstream);
             return Ok(Next::Cut);
         }
         let relay = Relay {
@@ -163,8 +166,7 @@ impl Exchange<'_> {
             passed_bytes += passed as u64;
             let is_sent = send_piece(upstream, &self.buffer[..passed], is_chunked);
             if passage != Passage::Whole {
-                // The registry sees the end before the client does, and so before the client asks how far it came.
-                let _ = upstream.shutdown(Shutdown::Write);
+                end_request(upstream);
                 if matches!(passage, Passage::CutAll(_)) {
                     self.shared.connections.end_all();
                 }
@@ -214,6 +216,15 @@ impl Exchange<'_> {
         }
         Ok(Next::Request)
     }
+}
+
+/// Shows the registry the end of a request that was cut, and waits until it has seen it.
+///
+/// So the client, which is cut afterwards, cannot ask how far it came before the registry knows.
+fn end_request(mut upstream: &TcpStream) {
+    let _ = upstream.shutdown(Shutdown::Write);
+    let _ = upstream.set_read_timeout(Some(END_WAIT));
+    while upstream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {}
 }
 
 /// Returns the answer that the registry is not asked for.
