@@ -4,6 +4,8 @@
 //! counts. Programs take turns, and medians are printed. Every run pushes to a repository of its own, from a store of
 //! its own, and every round another image, so that nothing is there already and nobody remembers where it could be.
 
+#![expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -38,7 +40,7 @@ fn main() {
         "An image with one layer of {} MB, on loopback, {ROUNDS} rounds in turn, medians.\n",
         options.megabytes
     );
-    let programs = options.programs();
+    let programs = Options::programs();
     let mut table = String::from(
         "| registry | program | wall s | MB/s | processor s | peak memory MiB |\n|---|---|---:|---:|---:|---:|\n",
     );
@@ -169,7 +171,7 @@ impl Options {
         places
     }
 
-    fn programs(&self) -> Vec<Program> {
+    fn programs() -> Vec<Program> {
         let mut programs = vec![Program {
             name: "lrops",
             words: |image, name, store| {

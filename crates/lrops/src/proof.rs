@@ -2,13 +2,13 @@
 
 use lrops_model::blob::BlobSource;
 use lrops_model::cancel::CancelToken;
+use lrops_model::finding::Severity;
 use lrops_model::image::{ImageNode, walk_image};
 use lrops_model::oci::Descriptor;
 use lrops_store::verify::{Expectations, Report, VerifyError, verify_image};
 
 use crate::amounts;
 use crate::failure::Failure;
-use lrops_model::finding::Severity;
 
 /// An image that was proved. There is no other way to have one than [`prove`] and [`taken_as_it_is`].
 pub(crate) struct Proved {
@@ -31,9 +31,9 @@ impl Proved {
 /// What looking at an image came to.
 pub(crate) enum Verdict {
     /// It is what it promises.
-    Proved(Proved),
+    Proved(Box<Proved>),
     /// It is not; the report says why.
-    Broken(Report),
+    Broken(Box<Report>),
 }
 
 /// Proves an image: every blob, every platform, every program.
@@ -48,13 +48,13 @@ pub(crate) fn prove(
 ) -> Result<Verdict, Failure> {
     let report = verify_image(source, root, expectations, cancel).map_err(stopped)?;
     if !report.is_sound() {
-        return Ok(Verdict::Broken(report));
+        return Ok(Verdict::Broken(Box::new(report)));
     }
     let tree = documents(source, root, cancel)?;
-    Ok(Verdict::Proved(Proved {
+    Ok(Verdict::Proved(Box::new(Proved {
         tree,
         report: Some(report),
-    }))
+    })))
 }
 
 /// Takes an image that is published already, to publish it byte for byte under another name: whoever published it has

@@ -12,7 +12,8 @@ use lrops_remote::registry::{PushError, PushSettings, TagOutcome};
 use serde::Serialize;
 
 use super::build::activity;
-use crate::arguments::{PlaceArguments, PublishArguments, RegistryArguments};
+use super::{print, say};
+use crate::arguments::{PlaceArguments, ProgressMode, PublishArguments, RegistryArguments};
 use crate::configuration::Configuration;
 use crate::environment::quoted;
 use crate::failure::Failure;
@@ -219,7 +220,7 @@ pub(super) struct Published {
     pub(super) media_type: String,
     pub(super) repositories: Vec<String>,
     pub(super) names: Vec<PublishedName>,
-    #[serde(flatten)]
+    /// What was sent, and what was not.
     pub(super) sent: Sent,
 }
 
@@ -249,9 +250,21 @@ impl Published {
     }
 
     /// Returns the image's names by digest, one a repository.
-    pub(super) fn by_digest(&self) -> Vec<String> {
+    fn by_digest(&self) -> Vec<String> {
         let places = self.repositories.iter();
         places.map(|place| format!("{place}@{}", self.digest)).collect()
+    }
+
+    /// Tells people what was published, and programs the image's names by digest, one a line.
+    pub(super) fn show(&self, mode: ProgressMode) -> Result<(), Failure> {
+        let is_silent = matches!(
+            mode,
+            ProgressMode::Quiet | ProgressMode::None | ProgressMode::Rawjson
+        );
+        for line in self.in_words().iter().filter(|_| !is_silent) {
+            say(&format!("pushed    {line}"));
+        }
+        print(&(self.by_digest().join("\n") + "\n"))
     }
 }
 

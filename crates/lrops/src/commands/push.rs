@@ -8,8 +8,8 @@ use lrops_remote::registry::PushEvent;
 use lrops_store::verify::Expectations;
 
 use super::publishing::{Published, Publishing, board, continuation, overwrite, push_settings};
-use super::{print, print_json, say, verify};
-use crate::arguments::{Format, ProgressMode, PushArguments};
+use super::{print_json, verify};
+use crate::arguments::{Format, PushArguments};
 use crate::configuration::Configuration;
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -50,24 +50,9 @@ pub(super) fn run(arguments: &PushArguments, environment: &Environment) -> Resul
     );
     progress.finish();
     let published = published?;
-    if !matches!(
-        mode,
-        ProgressMode::Quiet | ProgressMode::None | ProgressMode::Rawjson
-    ) {
-        for line in published.in_words() {
-            say(&format!("pushed    {line}"));
-        }
-    }
     match arguments.format {
         Format::Json => print_json(&published),
-        Format::Text => {
-            let lines: String = published
-                .by_digest()
-                .iter()
-                .map(|line| format!("{line}\n"))
-                .collect();
-            print(&lines)
-        }
+        Format::Text => published.show(mode),
     }
 }
 
@@ -142,7 +127,7 @@ fn publish(
 pub(super) fn sound(verdict: Verdict, progress: &Progress) -> Result<Proved, Failure> {
     let report = match &verdict {
         Verdict::Proved(proved) => proved.report(),
-        Verdict::Broken(report) => Some(report),
+        Verdict::Broken(report) => Some(report.as_ref()),
     };
     for finding in report.iter().flat_map(|report| &report.findings) {
         progress.event(&BuildEvent::Found {
@@ -150,7 +135,7 @@ pub(super) fn sound(verdict: Verdict, progress: &Progress) -> Result<Proved, Fai
         });
     }
     match verdict {
-        Verdict::Proved(proved) => Ok(proved),
+        Verdict::Proved(proved) => Ok(*proved),
         Verdict::Broken(report) => Err(failed(&report)),
     }
 }

@@ -50,9 +50,9 @@ struct Blob {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Sent {
     /// Blobs and documents that were sent.
-    pub(crate) sent: usize,
+    pub(crate) blobs: usize,
     /// The bytes handed to the network for them, those sent again counted again.
-    pub(crate) bytes_sent: u64,
+    pub(crate) bytes: u64,
     /// Those that were there already.
     pub(crate) there: usize,
     /// Those that the registry took from other repositories of its own.
@@ -66,8 +66,8 @@ impl Sent {
     pub(crate) fn in_words(&self) -> String {
         let mut text = format!(
             "{} sent ({})",
-            amounts::count(self.sent, "blob"),
-            amounts::size(self.bytes_sent)
+            amounts::count(self.blobs, "blob"),
+            amounts::size(self.bytes)
         );
         if self.there > 0 {
             let _ = write!(text, ", {} there already", self.there);
@@ -183,8 +183,8 @@ impl State {
             }
             PushStep::Taken { sent } => {
                 blob.finish();
-                self.sent.sent += 1;
-                self.sent.bytes_sent += sent;
+                self.sent.blobs += 1;
+                self.sent.bytes += sent;
                 Some(format!("{name} arrived ({})", amounts::size(descriptor.size)))
             }
             PushStep::Retrying(retry) => {

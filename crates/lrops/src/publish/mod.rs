@@ -135,7 +135,7 @@ impl<'a> Publication<'a> {
         let mut taken = self.taken_versions()?.into_iter();
         match taken.find(|(_, there)| *there != root) {
             Some((name, there)) => Err(PublishError::Taken {
-                name,
+                name: Box::new(name),
                 there,
                 wanted: root,
             }),
@@ -223,7 +223,7 @@ pub(crate) enum PublishError {
     #[error("{name} names another image already ({there}); nothing was published")]
     Taken {
         /// The version's name.
-        name: Reference,
+        name: Box<Reference>,
         /// What it names.
         there: Digest,
         /// What it should name.

@@ -11,7 +11,7 @@ use lrops_store::transfer::copy_image;
 
 use crate::arguments::{CopyArguments, ProgressMode, TagArguments, TransferArguments};
 use crate::commands::publishing::{Published, Publishing, board, overwrite, push_settings};
-use crate::commands::{print, pull, say};
+use crate::commands::{print, pull};
 use crate::configuration::{Configuration, ContextPlace};
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -123,21 +123,7 @@ impl<'a> Transfer<'a> {
     /// Shows what was published: for people, and the names by digest for programs.
     pub(super) fn end(self, published: Result<Published, Failure>) -> Result<(), Failure> {
         self.progress.finish();
-        let published = published?;
-        if !matches!(
-            self.mode,
-            ProgressMode::Quiet | ProgressMode::None | ProgressMode::Rawjson
-        ) {
-            for line in published.in_words() {
-                say(&format!("pushed    {line}"));
-            }
-        }
-        let lines: String = published
-            .by_digest()
-            .iter()
-            .map(|line| format!("{line}\n"))
-            .collect();
-        print(&lines)
+        published?.show(self.mode)
     }
 }
 

@@ -191,9 +191,8 @@ impl Several {
         if self.memory.contains(descriptor)? {
             return Ok(&self.memory);
         }
-        let (last, others) = match self.sources.split_last() {
-            Some((last, others)) => (last, others),
-            None => return Ok(&self.memory),
+        let Some((last, others)) = self.sources.split_last() else {
+            return Ok(&self.memory);
         };
         for source in others {
             if source.contains(descriptor)? {

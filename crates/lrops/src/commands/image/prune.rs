@@ -9,6 +9,7 @@ use lrops_dockerfile::patterns::PathPatterns;
 use lrops_model::cancel::CancelToken;
 use lrops_model::digest::Digest;
 use lrops_model::image::{ImageNode, walk_image};
+use lrops_model::oci::Descriptor;
 use lrops_model::reference::Reference;
 use lrops_remote::registry::Registry;
 use serde::Serialize;
@@ -39,7 +40,8 @@ pub(super) fn prune(arguments: &PruneArguments, environment: &Environment) -> Re
     signals::watch(&cancel, say)?;
     let repository = repository(&arguments.repository)?;
     let tags = read_tags(&registry, &repository, &cancel)?;
-    let plan = Plan::make(tags, arguments)?;
+    let mut plan = Plan::make(tags, arguments)?;
+    plan.add_referrers(&registry, &repository, &cancel)?;
     let shown = plan.shown();
     match arguments.format {
         Format::Json => print_json(&shown)?,
@@ -91,23 +93,11 @@ fn read_tags(registry: &Registry, repository: &Reference, cancel: &CancelToken) 
         };
         let resolved = registry.resolve(&reference, cancel).map_err(Failure::registry)?;
         let root = resolved.descriptor.digest;
-        if !known.contains_key(&root) {
-            let image = registry.image(&reference, cancel);
-            let tree = walk_image(&image, &resolved.descriptor, cancel).map_err(|source| {
-                Failure::work(format!("failed to read {}", reference.familiar()), source)
-            })?;
-            // An image that says no time counts as the oldest.
-            let configs = tree
-                .manifests()
-                .into_iter()
-                .filter_map(|(_, manifest)| read_config(&image, manifest).ok());
-            let created = configs
-                .filter_map(|config| config.created)
-                .max()
-                .unwrap_or_default();
-            known.insert(root, (documents(&tree), created));
-        }
-        let (documents, created) = known[&root].clone();
+        let (documents, created) = match known.get(&root) {
+            Some(known) => known.clone(),
+            None => read_image(registry, &reference, &resolved.descriptor, cancel)?,
+        };
+        known.insert(root, (documents.clone(), created.clone()));
         tags.push(Tag {
             name,
             root,
@@ -116,6 +106,25 @@ fn read_tags(registry: &Registry, repository: &Reference, cancel: &CancelToken) 
         });
     }
     Ok(tags)
+}
+
+/// Returns the digests of an image's documents, and when it was made. One that says no time counts as the oldest.
+fn read_image(
+    registry: &Registry,
+    reference: &Reference,
+    root: &Descriptor,
+    cancel: &CancelToken,
+) -> Result<(Vec<Digest>, String), Failure> {
+    let image = registry.image(reference, cancel);
+    let tree = walk_image(&image, root, cancel)
+        .map_err(|source| Failure::work(format!("failed to read {}", reference.familiar()), source))?;
+    let manifests = tree.manifests().into_iter();
+    let configs = manifests.filter_map(|(_, manifest)| read_config(&image, manifest).ok());
+    let created = configs
+        .filter_map(|config| config.created)
+        .max()
+        .unwrap_or_default();
+    Ok((documents(&tree), created))
 }
 
 /// Returns the digests of all documents of a tree, a document before what it names.
@@ -184,6 +193,30 @@ impl Plan {
             }
         }
         Ok(Self { tags: fates, doomed })
+    }
+
+    /// Adds what refers to manifests that go, such as signatures without a tag.
+    fn add_referrers(
+        &mut self,
+        registry: &Registry,
+        repository: &Reference,
+        cancel: &CancelToken,
+    ) -> Result<(), Failure> {
+        let mut found = Vec::new();
+        for subject in &self.doomed {
+            let referrers = registry.referrers(repository, *subject, cancel);
+            for referrer in referrers.map_err(Failure::registry)? {
+                let is_kept = self
+                    .tags
+                    .iter()
+                    .any(|(tag, fate)| *fate != Fate::Removed && tag.documents.contains(&referrer.digest));
+                if !is_kept && !self.doomed.contains(&referrer.digest) && !found.contains(&referrer.digest) {
+                    found.push(referrer.digest);
+                }
+            }
+        }
+        self.doomed.extend(found);
+        Ok(())
     }
 
     fn removed(&self) -> impl Iterator<Item = &Tag> {
