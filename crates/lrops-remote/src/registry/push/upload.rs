@@ -35,6 +35,9 @@ const KEEPING_BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
 /// How many repositories a mount is tried from.
 const MOUNTS_MAX: usize = 3;
 
+/// A registry that can only not mount is asked for an upload when mounting has failed this often.
+const MOUNT_FAILURES_MAX: usize = 2;
+
 /// One blob on its way.
 pub(super) struct BlobUpload<'a> {
     push: &'a Push<'a>,
@@ -53,6 +56,7 @@ pub(super) struct BlobUpload<'a> {
     /// Where retries were last renewed.
     renewed_at: u64,
     setbacks: usize,
+    mount_failures: usize,
     sent: Cell<u64>,
 }
 
@@ -99,6 +103,7 @@ impl<'a> BlobUpload<'a> {
             reached: 0,
             renewed_at: 0,
             setbacks: 0,
+            mount_failures: 0,
             sent: Cell::new(0),
         })
     }
@@ -220,7 +225,10 @@ impl<'a> BlobUpload<'a> {
 
     /// Opens a session, or has the registry take the blob from a repository that has it.
     fn begin(&mut self) -> Result<State, Interruption> {
-        let sources = self.push.sources_of(self.descriptor.digest);
+        let mut sources = self.push.sources_of(self.descriptor.digest);
+        if self.mount_failures == MOUNT_FAILURES_MAX {
+            sources.clear();
+        }
         let mut opened = None;
         for from in sources.iter().take(MOUNTS_MAX) {
             if let Some(session) = opened.take() {
@@ -233,7 +241,10 @@ impl<'a> BlobUpload<'a> {
                 }
                 // Who may not read there may still upload here.
                 Err(Interruption::Final(problem)) if problem.status().is_some() => {}
-                Err(interruption) => return Err(interruption),
+                Err(interruption) => {
+                    self.mount_failures += 1;
+                    return Err(interruption);
+                }
             }
         }
         if let Some(session) = opened {
@@ -272,6 +283,11 @@ impl<'a> BlobUpload<'a> {
                         &session,
                         RegistryProblem::Protocol("it has more of the blob than there is"),
                     );
+                }
+                // It may have one byte or none: both are said with `0-0`. A new session is certain to have none.
+                if session.offset == 0 {
+                    self.cancel_session(&session);
+                    return Ok(State::Begin);
                 }
                 self.push.tell(
                     self.descriptor,
@@ -313,11 +329,14 @@ impl<'a> BlobUpload<'a> {
             Ok(answer) => {
                 self.asks_first = false;
                 let session = session.moved(answer.headers(), end)?;
-                if session.offset > end {
-                    let problem = RegistryProblem::Protocol("it has more of the blob than it was sent");
-                    return self.lose(&session, problem);
+                if session.offset > start && session.offset <= end {
+                    return Ok(State::Open(session));
                 }
-                Ok(State::Open(session))
+                if start == 0 && self.setbacks > 0 {
+                    return Ok(self.send_whole(&session));
+                }
+                let problem = "it took a chunk, and says that it has other bytes than it was sent";
+                self.lose(&session, RegistryProblem::Protocol(problem))
             }
             Err(interruption) => self.refused_chunk(&session, interruption, end - start),
         }
@@ -389,17 +408,13 @@ impl<'a> BlobUpload<'a> {
         self.asks_first = is_connection(&interruption);
         let status = refusal_status(&interruption);
         match status {
-            // A token service's words are not about the chunk.
-            None | Some(401 | 403 | 408 | 429) => Err(interruption),
             Some(413) => self.shrink(session, interruption, length),
-            Some(417) => Ok(State::Doubtful(session.clone())),
-            Some(405 | 415 | 501) if session.offset == 0 => self.send_whole(session),
-            Some(500..) => Err(interruption),
-            Some(_) if session.offset == 0 && self.setbacks > 0 => self.send_whole(session),
-            Some(416) => {
-                self.setback(interruption)?;
-                Ok(State::Doubtful(session.clone()))
-            }
+            Some(405 | 415 | 501) if session.offset == 0 => Ok(self.send_whole(session)),
+            // A token service's words are not about the chunk.
+            None | Some(401 | 403 | 408 | 429 | 500..) => Err(interruption),
+            // It has other bytes than was thought, or does not want to be asked first.
+            Some(416 | 417) if self.setbacks == 0 => self.doubt(session, interruption),
+            Some(_) if session.offset == 0 && self.setbacks > 0 => Ok(self.send_whole(session)),
             Some(_) => self.lost_or(session, interruption),
         }
     }
@@ -419,10 +434,16 @@ impl<'a> BlobUpload<'a> {
         }
         match refusal_status(&interruption) {
             Some(413) if self.way == Way::Chunks && length > 0 => self.shrink(session, interruption, length),
-            Some(417) => Ok(State::Doubtful(session.clone())),
+            Some(417) => self.doubt(session, interruption),
             Some(400 | 404 | 410 | 416) => self.lost_or(session, interruption),
             _ => Err(interruption),
         }
+    }
+
+    /// Asks again how much the session has.
+    fn doubt(&mut self, session: &Session, interruption: Interruption) -> Result<State, Interruption> {
+        self.setback(interruption)?;
+        Ok(State::Doubtful(session.clone()))
     }
 
     /// Goes on with smaller chunks, if there can be any.
@@ -440,10 +461,10 @@ impl<'a> BlobUpload<'a> {
         Ok(State::Doubtful(session.clone()))
     }
 
-    fn send_whole(&mut self, session: &Session) -> Result<State, Interruption> {
+    fn send_whole(&mut self, session: &Session) -> State {
         self.way = Way::Whole;
         self.cancel_session(session);
-        Ok(State::Begin)
+        State::Begin
     }
 
     /// Begins anew when a refusal means that the session is gone.
