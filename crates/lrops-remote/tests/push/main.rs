@@ -1,0 +1,7 @@
+//! Pushing into a registry, over a line and into hands that fail as told.
+
+mod mounts;
+mod order;
+mod registries;
+mod resume;
+mod scene;
