@@ -174,10 +174,14 @@ impl<'a> BlobUpload<'a> {
         let tell = |retry: &Retry<'_>| self.push.tell(self.descriptor, PushStep::Retrying(retry));
         match self.attempts.wait_after_telling(interruption, &tell) {
             Ok(()) => Ok(()),
-            Err(RegistryProblem::Http(HttpProblem::ReadBody(source))) => Err(PushError::Source {
-                digest: self.descriptor.digest,
-                source: Box::new(source),
-            }),
+            Err(RegistryProblem::Http(HttpProblem::ReadBody(source))) => {
+                // Reading also ends when the work should.
+                self.cancel.check()?;
+                Err(PushError::Source {
+                    digest: self.descriptor.digest,
+                    source: Box::new(source),
+                })
+            }
             Err(problem) if is_digest_refusal(&problem) => Err(self.wrong_bytes(problem)),
             Err(problem) => Err(self.failed(problem).into()),
         }
