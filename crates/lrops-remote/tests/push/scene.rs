@@ -16,8 +16,8 @@ use lrops_model::reference::Reference;
 use lrops_model::upload::MemoryJournal;
 use lrops_remote::http::{HttpClient, HttpSettings, Proxies, Timeouts};
 use lrops_remote::registry::{
-    BlobOutcome, DockerConfig, Keychain, Push, PushError, PushSettings, Registry, RegistrySettings,
-    TagOutcome,
+    BlobOutcome, DockerConfig, Keychain, Push, PushError, PushSettings, Registry, RegistryError,
+    RegistrySettings, TagOutcome,
 };
 use lrops_testkit::registry::{Access, Fault, RegistryOptions, RegistryServer, SeenRequest};
 use serde_json::{Value, json};
@@ -231,6 +231,14 @@ impl Scene {
                 .client()
                 .push(&self.reference(), self.settings, &self.journal, &cancel, &|_| {}),
         )
+    }
+
+    /// Asks whether pushing is allowed.
+    pub(crate) fn check_rights(&self) -> Result<(), RegistryError> {
+        let cancel = CancelToken::new();
+        let client = self.client();
+        let push = client.push(&self.reference(), self.settings, &self.journal, &cancel, &|_| {});
+        push.check_rights()
     }
 
     /// Pushes the image, as another process would.
