@@ -4,6 +4,8 @@
 //! that opens the session; a larger one in `PATCH`es, so that after a cut at most one chunk is sent again. After every
 //! failure the registry is asked what it has, since an answer may have been lost on its way.
 
+mod setback;
+
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::time::Duration;
@@ -14,6 +16,8 @@ use lrops_model::digest::Digest;
 use lrops_model::oci::Descriptor;
 use lrops_model::upload::{Upload, UploadClaim};
 
+use setback::is_digest_refusal;
+
 use super::error::PushError;
 use super::event::PushStep;
 use super::session::Session;
@@ -22,12 +26,6 @@ use crate::http::{HttpProblem, Method, PROGRESS_RENEWING_RETRIES_BYTES, RequestB
 use crate::registry::attempts::{Attempts, Interruption, Retry};
 use crate::registry::error::{RegistryError, RegistryProblem, Task};
 use crate::registry::repository::Question;
-
-/// Smaller chunks are not tried when a registry or a proxy finds one too large: below, the protocol itself costs more.
-const CHUNK_SIZE_BYTES_MIN: u64 = 1024 * 1024;
-
-/// How often a session may get lost, or a chunk be refused, without a byte of progress between.
-const SETBACKS_MAX: usize = 4;
 
 /// A registry that keeps what it got has to hash it and may have to copy it; this is slow for any of them.
 const KEEPING_BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
@@ -402,112 +400,6 @@ impl<'a> BlobUpload<'a> {
         }))
     }
 
-    /// What a refused chunk means.
-    fn refused_chunk(
-        &mut self,
-        session: &Session,
-        interruption: Interruption,
-        length: u64,
-    ) -> Result<State, Interruption> {
-        self.asks_first = is_connection(&interruption);
-        let status = refusal_status(&interruption);
-        match status {
-            Some(413) => self.shrink(session, interruption, length),
-            Some(405 | 415 | 501) if session.offset == 0 => Ok(self.send_whole(session)),
-            // A token service's words are not about the chunk.
-            None | Some(401 | 403 | 408 | 429 | 500..) => Err(interruption),
-            // It has other bytes than was thought, or does not want to be asked first.
-            Some(416 | 417) if self.setbacks == 0 => self.doubt(session, interruption),
-            Some(_) if session.offset == 0 && self.setbacks > 0 => Ok(self.send_whole(session)),
-            Some(_) => self.lost_or(session, interruption),
-        }
-    }
-
-    /// What a refused last request means.
-    fn refused_end(
-        &mut self,
-        session: &Session,
-        interruption: Interruption,
-        length: u64,
-    ) -> Result<State, Interruption> {
-        self.asks_first = is_connection(&interruption) && length > 0;
-        let (Interruption::Final(problem) | Interruption::Transient { problem, .. }) = &interruption;
-        // Once, something between may have altered the bytes; what is damaged here stays so.
-        if is_digest_refusal(problem) && (self.setbacks > 0 || self.is_damaged()) {
-            return Err(interruption);
-        }
-        match refusal_status(&interruption) {
-            Some(413) if self.way == Way::Chunks && length > 0 => self.shrink(session, interruption, length),
-            Some(417) => self.doubt(session, interruption),
-            Some(400 | 404 | 410 | 416) => self.lost_or(session, interruption),
-            _ => Err(interruption),
-        }
-    }
-
-    /// Asks again how much the session has.
-    fn doubt(&mut self, session: &Session, interruption: Interruption) -> Result<State, Interruption> {
-        self.setback(interruption)?;
-        Ok(State::Doubtful(session.clone()))
-    }
-
-    /// Goes on with smaller chunks, if there can be any.
-    fn shrink(
-        &mut self,
-        session: &Session,
-        interruption: Interruption,
-        length: u64,
-    ) -> Result<State, Interruption> {
-        let smaller = (length / 4).max(CHUNK_SIZE_BYTES_MIN).max(session.chunk_min);
-        if smaller >= length {
-            return Err(interruption);
-        }
-        self.chunk_size = smaller;
-        Ok(State::Doubtful(session.clone()))
-    }
-
-    fn send_whole(&mut self, session: &Session) -> State {
-        self.way = Way::Whole;
-        self.cancel_session(session);
-        State::Begin
-    }
-
-    /// Begins anew when a refusal means that the session is gone.
-    fn lost_or(&mut self, session: &Session, interruption: Interruption) -> Result<State, Interruption> {
-        match refusal_status(&interruption) {
-            None | Some(401 | 403 | 408 | 429 | 500..) => Err(interruption),
-            Some(_) => {
-                self.setback(interruption)?;
-                self.cancel_session(session);
-                Ok(State::Look(None))
-            }
-        }
-    }
-
-    fn lose(&mut self, session: &Session, problem: RegistryProblem) -> Result<State, Interruption> {
-        self.setback(problem.into())?;
-        self.cancel_session(session);
-        Ok(State::Look(None))
-    }
-
-    /// Counts what went wrong without a byte of progress; too much of it is the end.
-    fn setback(&mut self, interruption: Interruption) -> Result<(), Interruption> {
-        self.setbacks += 1;
-        if self.setbacks > SETBACKS_MAX {
-            return Err(match interruption {
-                Interruption::Final(problem) | Interruption::Transient { problem, .. } => {
-                    Interruption::Final(problem)
-                }
-            });
-        }
-        Ok(())
-    }
-
-    /// Tells the registry that a session is not needed any more. One that is not told tidies up by itself.
-    fn cancel_session(&self, session: &Session) {
-        let question = Question::at(Method::Delete, &session.location).in_a_push();
-        let _ = self.push.repository.ask(&question, self.cancel);
-    }
-
     fn compare(&self, digest: Option<&str>) -> Result<(), Interruption> {
         compare(digest, self.descriptor.digest)
     }
@@ -538,30 +430,6 @@ impl Read for Sending<'_> {
         let what = PushStep::Sending { offset: self.offset };
         self.upload.push.tell(self.upload.descriptor, what);
         Ok(read)
-    }
-}
-
-/// Returns the status of a registry's refusal; `None` when there was none, or another server's.
-fn refusal_status(interruption: &Interruption) -> Option<u16> {
-    let (Interruption::Final(problem) | Interruption::Transient { problem, .. }) = interruption;
-    match problem {
-        RegistryProblem::Token { .. } => None,
-        problem => problem.status(),
-    }
-}
-
-fn is_connection(interruption: &Interruption) -> bool {
-    let (Interruption::Final(problem) | Interruption::Transient { problem, .. }) = interruption;
-    matches!(problem, RegistryProblem::Http(HttpProblem::Connection(_)))
-}
-
-fn is_digest_refusal(problem: &RegistryProblem) -> bool {
-    match problem {
-        RegistryProblem::WrongDigest { .. } => true,
-        RegistryProblem::Status { status: 400, detail } => detail
-            .as_deref()
-            .is_some_and(|detail| detail.to_ascii_lowercase().contains("digest")),
-        _ => false,
     }
 }
 
