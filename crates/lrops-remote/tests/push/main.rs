@@ -2,9 +2,11 @@
 
 mod catalog;
 mod damage;
+mod debian;
 mod faults;
 mod mounts;
 mod order;
+mod pulls;
 mod registries;
 mod resume;
 mod scene;

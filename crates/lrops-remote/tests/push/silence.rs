@@ -91,6 +91,19 @@ fn slowness_is_no_silence() {
 }
 
 #[test]
+fn a_registry_may_take_longer_to_answer_than_a_body_may_stop() {
+    let mut scene = Scene::usual().small().with_retries(0);
+    scene.timeouts.idle = Duration::from_millis(200);
+    let proxy = FaultProxy::start(scene.server.address());
+    let scene = scene.at(proxy.name());
+    let stall = Disturbance::StallAnswer(Duration::from_millis(500));
+    for method in ["POST", "PATCH", "PUT"] {
+        proxy.rule(Rule::once("/blobs/uploads", stall.clone()).method(method));
+    }
+    scene.push().unwrap_or_else(|error| panic!("{}", chain(&error)));
+}
+
+#[test]
 fn an_answer_that_stops_in_its_middle_is_asked_for_again() {
     for disturbance in [
         Disturbance::SlowAnswer {
