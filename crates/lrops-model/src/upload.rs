@@ -28,6 +28,9 @@ pub struct UploadSession {
     pub location: String,
     /// How many bytes the registry is known to have.
     pub offset: u64,
+    /// The registry takes no smaller chunk but as the last. It says so only when it opens the session.
+    #[serde(default)]
+    pub chunk_min: u64,
 }
 
 impl std::fmt::Debug for UploadSession {

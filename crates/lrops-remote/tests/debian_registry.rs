@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,53 +17,9 @@ use lrops_model::oci::{Descriptor, Index, Manifest, MediaType};
 use lrops_model::reference::Reference;
 use lrops_remote::http::{HostTrust, HttpClient, HttpSettings, Proxies, Timeouts};
 use lrops_remote::registry::{Keychain, Registry, RegistryProblem, RegistrySettings};
+use lrops_testkit::debian_registry::{DebianRegistry, skopeo};
 
 const LAYER_SIZE_BYTES: usize = 3_000_000;
-
-/// A registry in a directory of its own; dropping it stops it.
-struct DockerRegistry {
-    child: Child,
-    port: u16,
-}
-
-impl DockerRegistry {
-    fn start(directory: &Path) -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let configuration = directory.join("registry.yml");
-        let text = format!(
-            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
-             storage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n",
-            directory.join("storage").display()
-        );
-        fs::write(&configuration, text).unwrap();
-        let child = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&configuration)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("docker-registry (Debian package docker-registry) is installed");
-        let registry = Self { child, port };
-        for _ in 0..200 {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                return registry;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("docker-registry does not listen after 10 seconds");
-    }
-}
-
-impl Drop for DockerRegistry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// An OCI layout whose index has one manifest, with a layer too large for one read.
 fn write_layout(directory: &Path) -> Digest {
@@ -163,27 +118,19 @@ fn what_skopeo_pushed_is_pulled_byte_for_byte_over_a_cut_connection() {
     let directory = tempfile::tempdir().unwrap();
     let layout = directory.path().join("layout");
     let pushed = write_layout(&layout);
-    let registry = DockerRegistry::start(directory.path());
-    let output = Command::new("skopeo")
-        .args([
-            "copy",
-            "--all",
-            "--preserve-digests",
-            "--dest-tls-verify=false",
-            "--insecure-policy",
-        ])
-        .arg(format!("oci:{}:v1", layout.display()))
-        .arg(format!("docker://127.0.0.1:{}/team/app:v1", registry.port))
-        .output()
-        .expect("skopeo (Debian package skopeo) is installed");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let registry = DebianRegistry::start();
+    skopeo(&[
+        "copy",
+        "--all",
+        "--preserve-digests",
+        "--dest-tls-verify=false",
+        "--insecure-policy",
+        &format!("oci:{}:v1", layout.display()),
+        &format!("docker://{}/team/app:v1", registry.name()),
+    ]);
 
     let cuts = Arc::new(AtomicUsize::new(0));
-    let port = cutting_proxy(registry.port, 1_000_000, cuts.clone());
+    let port = cutting_proxy(registry.address().port(), 1_000_000, cuts.clone());
     let (client, cancel) = (client(), CancelToken::new());
     let reference: Reference = format!("127.0.0.1:{port}/team/app:v1").parse().unwrap();
     let resolved = client.resolve(&reference, &cancel).unwrap();

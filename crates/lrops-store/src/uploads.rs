@@ -136,6 +136,7 @@ mod tests {
         let session = UploadSession {
             location: "https://registry.example/upload?secret".to_owned(),
             offset: 7,
+            chunk_min: 0,
         };
         {
             let uploads = store.uploads();

@@ -5,3 +5,5 @@ mod http;
 pub mod registry;
 
 pub mod proxy;
+
+pub mod debian_registry;

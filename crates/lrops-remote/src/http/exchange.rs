@@ -183,7 +183,8 @@ impl HttpClient {
         let agent = self.agent(address)?;
         let malformed = |_| HttpProblem::Address("it is not well formed");
         let patience = self.settings().timeouts.response + exchange.extra_patience;
-        let is_usual = exchange.extra_patience.is_zero();
+        // The wait for an answer is a read too, and must not end with the limit for silence within a body.
+        let silence = self.settings().timeouts.idle.max(patience);
         let (length, inner): (u64, Box<dyn Read + '_>) = match exchange.body {
             RequestBody::None if matches!(exchange.method, Method::Get | Method::Head | Method::Delete) => {
                 let request = request.body(()).map_err(malformed)?;
@@ -201,16 +202,12 @@ impl HttpClient {
         let request = request
             .body(SendBody::from_reader(&mut outgoing))
             .map_err(malformed)?;
-        let result = if is_usual {
-            agent.run(request)
-        } else {
-            let request = agent
-                .configure_request(request)
-                .timeout_recv_response(Some(patience))
-                .build();
-            agent.run(request)
-        };
-        result.map_err(|error| match outgoing.failure.take() {
+        let request = agent
+            .configure_request(request)
+            .timeout_recv_response(Some(patience))
+            .timeout_per_read(Some(silence))
+            .build();
+        agent.run(request).map_err(|error| match outgoing.failure.take() {
             Some(cause) => HttpProblem::ReadBody(cause),
             None => problem_of(error),
         })

@@ -2,6 +2,8 @@
 //!
 //! Rules: OCI distribution spec 1.1, "Content Discovery" and "Content Management".
 
+use std::collections::BTreeSet;
+
 use lrops_model::blob::DOCUMENT_SIZE_BYTES_MAX;
 use lrops_model::cancel::CancelToken;
 use lrops_model::digest::Digest;
@@ -29,15 +31,25 @@ impl Registry {
     /// When the registry refuses, or cannot be reached.
     pub fn tags(&self, repository: &Reference, cancel: &CancelToken) -> Result<Vec<String>, RegistryError> {
         let repository = Repository::new(self, repository);
-        let mut tags = Vec::new();
+        let (mut tags, mut seen) = (Vec::new(), BTreeSet::new());
         let mut next = Some(None);
         for _ in 0..PAGES_MAX {
             let Some(address) = next else { break };
             let page = repository.persist(Task::ListTags, cancel, &|_| {}, || {
                 tags_page(&repository, address.as_ref(), cancel)
             })?;
-            tags.extend(page.tags);
+            let known = tags.len();
+            tags.extend(page.tags.into_iter().filter(|tag| seen.insert(tag.clone())));
             next = page.next.map(Some);
+            if tags.len() == known {
+                break;
+            }
+        }
+        // Who decides by a list, such as what to remove, must not get a part of it.
+        if next.is_some() {
+            return repository.persist(Task::ListTags, cancel, &|_| {}, || {
+                Err(RegistryProblem::Protocol("its list of tags has no end").into())
+            });
         }
         Ok(tags)
     }

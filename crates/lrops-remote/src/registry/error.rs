@@ -259,16 +259,29 @@ impl RegistryError {
             RegistryProblem::Unauthorized { offered, .. } | RegistryProblem::Denied { offered, .. } => {
                 Some(self.advice_on_login(offered))
             }
-            RegistryProblem::TooManyRequests { .. } => Some(self.advice_on_limits()),
+            RegistryProblem::TooManyRequests { .. } | RegistryProblem::Status { status: 429, .. } => {
+                Some(self.advice_on_limits())
+            }
+            RegistryProblem::Status { status: 405, .. } => Some(
+                "check the registry's name: what answers there may be a mirror, or no registry at all; or the registry is \
+                 closed for maintenance"
+                    .to_owned(),
+            ),
             RegistryProblem::Status {
-                status: 500..=599, ..
+                status: 408 | 500..=599,
+                ..
+            }
+            | RegistryProblem::Redirected {
+                status: 408 | 500..=599,
+                ..
             } => Some("the registry is busy or ill: try again later".to_owned()),
             RegistryProblem::WrongDigest { .. } | RegistryProblem::WrongLength { .. } => Some(
                 "something between here and the registry alters what is sent: a proxy or a mirror".to_owned(),
             ),
-            RegistryProblem::Token { source, .. } | RegistryProblem::AfterMirrors { source, .. } => {
-                self.advice_on(source)
-            }
+            RegistryProblem::AfterMirrors { source, .. } => self.advice_on(source),
+            RegistryProblem::Token { source, .. } => self.advice_on(source).or_else(|| {
+                Some("tell the registry's administrator: it sends clients there for tokens".to_owned())
+            }),
             RegistryProblem::Helper(error) => Some(error.advice()),
             RegistryProblem::Http(HttpProblem::Connection(_)) => Some(self.advice_on_connections()),
             RegistryProblem::Http(HttpProblem::Cancelled(_)) => None,

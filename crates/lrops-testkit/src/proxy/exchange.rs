@@ -13,7 +13,6 @@ use crate::http::{AnswerHead, Body, Framing, Headers, RequestHead, close_after_a
 const BUFFER_SIZE_BYTES: usize = 256 * 1024;
 /// How long the registry has for its `100 Continue`; then the body goes on without it.
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
-
 /// How long the registry has to see the end of a request that was cut.
 const END_WAIT: Duration = Duration::from_secs(1);
 

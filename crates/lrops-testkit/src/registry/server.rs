@@ -137,6 +137,11 @@ impl RegistryServer {
         self.registry.log().faults.plan(times, Some(method), part, fault);
     }
 
+    /// Takes back all faults that were told and not given yet.
+    pub fn forget_faults(&self) {
+        self.registry.log().faults = Faults::default();
+    }
+
     /// Makes all tokens that were issued invalid.
     pub fn expire_tokens(&self) {
         self.registry.tokens().forget();

@@ -56,21 +56,16 @@ impl PushError {
 
     /// Returns whether the same push may succeed when it is started again.
     pub fn can_go_on(&self) -> bool {
-        let Self::Registry(error) = self else {
-            return false;
-        };
-        match &error.problem {
-            RegistryProblem::Http(HttpProblem::Connection(_)) | RegistryProblem::TooManyRequests { .. } => {
-                true
-            }
-            RegistryProblem::Token { source, .. } => {
-                matches!(**source, RegistryProblem::Http(HttpProblem::Connection(_)))
-                    || source.status().is_some_and(|status| status >= 500)
-            }
-            problem => problem
-                .status()
-                .is_some_and(|status| matches!(status, 408 | 500..=599)),
-        }
+        matches!(self, Self::Registry(error) if passes(&error.problem))
+    }
+}
+
+/// Returns whether a problem may be gone after a while.
+fn passes(problem: &RegistryProblem) -> bool {
+    match problem {
+        RegistryProblem::Http(HttpProblem::Connection(_)) => true,
+        RegistryProblem::Token { source, .. } => passes(source),
+        problem => matches!(problem.status(), Some(408 | 429 | 500..=599)),
     }
 }
 

@@ -278,8 +278,10 @@ impl Push<'_> {
         let question = Question::of(Method::Get, tail)
             .headers(&[document::accept()])
             .in_a_push();
-        let answer = self.repository.ask(&question, &self.cancel)?;
-        let bytes = answer.into_bytes(DOCUMENT_SIZE_BYTES_MAX)?;
+        let answer = self.repository.ask(&question, &self.cancel);
+        let bytes = answer
+            .map_err(not_seen_yet)?
+            .into_bytes(DOCUMENT_SIZE_BYTES_MAX)?;
         if bytes == expected {
             return Ok(());
         }
@@ -329,6 +331,17 @@ impl Push<'_> {
 
     fn there(&self) -> MutexGuard<'_, BTreeSet<Digest>> {
         locked(&self.there)
+    }
+}
+
+/// A registry of several machines may not know everywhere at once what it has just taken.
+fn not_seen_yet(interruption: Interruption) -> Interruption {
+    match interruption {
+        Interruption::Final(problem @ RegistryProblem::NotFound { .. }) => Interruption::Transient {
+            problem,
+            retry_after: None,
+        },
+        other => other,
     }
 }
 

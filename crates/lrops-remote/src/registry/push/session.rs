@@ -37,7 +37,7 @@ impl Session {
         Some(Self {
             location: Address::parse(&session.location).ok()?,
             offset: session.offset,
-            chunk_min: 0,
+            chunk_min: session.chunk_min,
         })
     }
 
@@ -45,6 +45,7 @@ impl Session {
         UploadSession {
             location: self.location.target(),
             offset: self.offset,
+            chunk_min: self.chunk_min,
         }
     }
 

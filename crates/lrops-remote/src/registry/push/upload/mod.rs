@@ -4,6 +4,8 @@
 //! that opens the session; a larger one in `PATCH`es, so that after a cut at most one chunk is sent again. After every
 //! failure the registry is asked what it has, since an answer may have been lost on its way.
 
+mod setback;
+
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::time::Duration;
@@ -14,6 +16,8 @@ use lrops_model::digest::Digest;
 use lrops_model::oci::Descriptor;
 use lrops_model::upload::{Upload, UploadClaim};
 
+use setback::is_digest_refusal;
+
 use super::error::PushError;
 use super::event::PushStep;
 use super::session::Session;
@@ -23,17 +27,14 @@ use crate::registry::attempts::{Attempts, Interruption, Retry};
 use crate::registry::error::{RegistryError, RegistryProblem, Task};
 use crate::registry::repository::Question;
 
-/// Smaller chunks are not tried when a registry or a proxy finds one too large: below, the protocol itself costs more.
-const CHUNK_SIZE_BYTES_MIN: u64 = 1024 * 1024;
-
-/// How often a session may get lost, or a chunk be refused, without a byte of progress between.
-const SETBACKS_MAX: usize = 4;
-
 /// A registry that keeps what it got has to hash it and may have to copy it; this is slow for any of them.
 const KEEPING_BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
 
 /// How many repositories a mount is tried from.
 const MOUNTS_MAX: usize = 3;
+
+/// A registry that can only not mount is asked for an upload when mounting has failed this often.
+const MOUNT_FAILURES_MAX: usize = 2;
 
 /// One blob on its way.
 pub(super) struct BlobUpload<'a> {
@@ -53,6 +54,7 @@ pub(super) struct BlobUpload<'a> {
     /// Where retries were last renewed.
     renewed_at: u64,
     setbacks: usize,
+    mount_failures: usize,
     sent: Cell<u64>,
 }
 
@@ -99,6 +101,7 @@ impl<'a> BlobUpload<'a> {
             reached: 0,
             renewed_at: 0,
             setbacks: 0,
+            mount_failures: 0,
             sent: Cell::new(0),
         })
     }
@@ -169,10 +172,14 @@ impl<'a> BlobUpload<'a> {
         let tell = |retry: &Retry<'_>| self.push.tell(self.descriptor, PushStep::Retrying(retry));
         match self.attempts.wait_after_telling(interruption, &tell) {
             Ok(()) => Ok(()),
-            Err(RegistryProblem::Http(HttpProblem::ReadBody(source))) => Err(PushError::Source {
-                digest: self.descriptor.digest,
-                source: Box::new(source),
-            }),
+            Err(RegistryProblem::Http(HttpProblem::ReadBody(source))) => {
+                // Reading also ends when the work should.
+                self.cancel.check()?;
+                Err(PushError::Source {
+                    digest: self.descriptor.digest,
+                    source: Box::new(source),
+                })
+            }
             Err(problem) if is_digest_refusal(&problem) => Err(self.wrong_bytes(problem)),
             Err(problem) => Err(self.failed(problem).into()),
         }
@@ -220,7 +227,10 @@ impl<'a> BlobUpload<'a> {
 
     /// Opens a session, or has the registry take the blob from a repository that has it.
     fn begin(&mut self) -> Result<State, Interruption> {
-        let sources = self.push.sources_of(self.descriptor.digest);
+        let mut sources = self.push.sources_of(self.descriptor.digest);
+        if self.mount_failures == MOUNT_FAILURES_MAX {
+            sources.clear();
+        }
         let mut opened = None;
         for from in sources.iter().take(MOUNTS_MAX) {
             if let Some(session) = opened.take() {
@@ -233,7 +243,10 @@ impl<'a> BlobUpload<'a> {
                 }
                 // Who may not read there may still upload here.
                 Err(Interruption::Final(problem)) if problem.status().is_some() => {}
-                Err(interruption) => return Err(interruption),
+                Err(interruption) => {
+                    self.mount_failures += 1;
+                    return Err(interruption);
+                }
             }
         }
         if let Some(session) = opened {
@@ -272,6 +285,11 @@ impl<'a> BlobUpload<'a> {
                         &session,
                         RegistryProblem::Protocol("it has more of the blob than there is"),
                     );
+                }
+                // It may have one byte or none: both are said with `0-0`. A new session is certain to have none.
+                if session.offset == 0 {
+                    self.cancel_session(&session);
+                    return Ok(State::Begin);
                 }
                 self.push.tell(
                     self.descriptor,
@@ -313,11 +331,14 @@ impl<'a> BlobUpload<'a> {
             Ok(answer) => {
                 self.asks_first = false;
                 let session = session.moved(answer.headers(), end)?;
-                if session.offset > end {
-                    let problem = RegistryProblem::Protocol("it has more of the blob than it was sent");
-                    return self.lose(&session, problem);
+                if session.offset > start && session.offset <= end {
+                    return Ok(State::Open(session));
                 }
-                Ok(State::Open(session))
+                if start == 0 && self.setbacks > 0 {
+                    return Ok(self.send_whole(&session));
+                }
+                let problem = "it took a chunk, and says that it has other bytes than it was sent";
+                self.lose(&session, RegistryProblem::Protocol(problem))
             }
             Err(interruption) => self.refused_chunk(&session, interruption, end - start),
         }
@@ -379,110 +400,6 @@ impl<'a> BlobUpload<'a> {
         }))
     }
 
-    /// What a refused chunk means.
-    fn refused_chunk(
-        &mut self,
-        session: &Session,
-        interruption: Interruption,
-        length: u64,
-    ) -> Result<State, Interruption> {
-        self.asks_first = is_connection(&interruption);
-        let status = refusal_status(&interruption);
-        match status {
-            // A token service's words are not about the chunk.
-            None | Some(401 | 403 | 408 | 429) => Err(interruption),
-            Some(413) => self.shrink(session, interruption, length),
-            Some(417) => Ok(State::Doubtful(session.clone())),
-            Some(405 | 415 | 501) if session.offset == 0 => self.send_whole(session),
-            Some(500..) => Err(interruption),
-            Some(_) if session.offset == 0 && self.setbacks > 0 => self.send_whole(session),
-            Some(416) => {
-                self.setback(interruption)?;
-                Ok(State::Doubtful(session.clone()))
-            }
-            Some(_) => self.lost_or(session, interruption),
-        }
-    }
-
-    /// What a refused last request means.
-    fn refused_end(
-        &mut self,
-        session: &Session,
-        interruption: Interruption,
-        length: u64,
-    ) -> Result<State, Interruption> {
-        self.asks_first = is_connection(&interruption) && length > 0;
-        let (Interruption::Final(problem) | Interruption::Transient { problem, .. }) = &interruption;
-        // Once, something between may have altered the bytes; what is damaged here stays so.
-        if is_digest_refusal(problem) && (self.setbacks > 0 || self.is_damaged()) {
-            return Err(interruption);
-        }
-        match refusal_status(&interruption) {
-            Some(413) if self.way == Way::Chunks && length > 0 => self.shrink(session, interruption, length),
-            Some(417) => Ok(State::Doubtful(session.clone())),
-            Some(400 | 404 | 410 | 416) => self.lost_or(session, interruption),
-            _ => Err(interruption),
-        }
-    }
-
-    /// Goes on with smaller chunks, if there can be any.
-    fn shrink(
-        &mut self,
-        session: &Session,
-        interruption: Interruption,
-        length: u64,
-    ) -> Result<State, Interruption> {
-        let smaller = (length / 4).max(CHUNK_SIZE_BYTES_MIN).max(session.chunk_min);
-        if smaller >= length {
-            return Err(interruption);
-        }
-        self.chunk_size = smaller;
-        Ok(State::Doubtful(session.clone()))
-    }
-
-    fn send_whole(&mut self, session: &Session) -> Result<State, Interruption> {
-        self.way = Way::Whole;
-        self.cancel_session(session);
-        Ok(State::Begin)
-    }
-
-    /// Begins anew when a refusal means that the session is gone.
-    fn lost_or(&mut self, session: &Session, interruption: Interruption) -> Result<State, Interruption> {
-        match refusal_status(&interruption) {
-            None | Some(401 | 403 | 408 | 429 | 500..) => Err(interruption),
-            Some(_) => {
-                self.setback(interruption)?;
-                self.cancel_session(session);
-                Ok(State::Look(None))
-            }
-        }
-    }
-
-    fn lose(&mut self, session: &Session, problem: RegistryProblem) -> Result<State, Interruption> {
-        self.setback(problem.into())?;
-        self.cancel_session(session);
-        Ok(State::Look(None))
-    }
-
-    /// Counts what went wrong without a byte of progress; too much of it is the end.
-    fn setback(&mut self, interruption: Interruption) -> Result<(), Interruption> {
-        self.setbacks += 1;
-        if self.setbacks > SETBACKS_MAX {
-            return Err(match interruption {
-                Interruption::Final(problem) | Interruption::Transient { problem, .. } => {
-                    Interruption::Final(problem)
-                }
-            });
-        }
-        Ok(())
-    }
-
-    /// Tells the registry that a session is not needed any more. One that is not told tidies up by itself.
-    fn cancel_session(&self, session: &Session) {
-        let question = Question::at(Method::Delete, &session.location).in_a_push();
-        let _ = self.push.repository.ask(&question, self.cancel);
-    }
-
     fn compare(&self, digest: Option<&str>) -> Result<(), Interruption> {
         compare(digest, self.descriptor.digest)
     }
@@ -513,30 +430,6 @@ impl Read for Sending<'_> {
         let what = PushStep::Sending { offset: self.offset };
         self.upload.push.tell(self.upload.descriptor, what);
         Ok(read)
-    }
-}
-
-/// Returns the status of a registry's refusal; `None` when there was none, or another server's.
-fn refusal_status(interruption: &Interruption) -> Option<u16> {
-    let (Interruption::Final(problem) | Interruption::Transient { problem, .. }) = interruption;
-    match problem {
-        RegistryProblem::Token { .. } => None,
-        problem => problem.status(),
-    }
-}
-
-fn is_connection(interruption: &Interruption) -> bool {
-    let (Interruption::Final(problem) | Interruption::Transient { problem, .. }) = interruption;
-    matches!(problem, RegistryProblem::Http(HttpProblem::Connection(_)))
-}
-
-fn is_digest_refusal(problem: &RegistryProblem) -> bool {
-    match problem {
-        RegistryProblem::WrongDigest { .. } => true,
-        RegistryProblem::Status { status: 400, detail } => detail
-            .as_deref()
-            .is_some_and(|detail| detail.to_ascii_lowercase().contains("digest")),
-        _ => false,
     }
 }
 

@@ -1,0 +1,155 @@
+//! What goes wrong in an upload, and how it goes on: with the same session, with a new one, in smaller chunks, in one
+//! piece, or not at all.
+
+use super::{BlobUpload, State, Way};
+use crate::http::{HttpProblem, Method};
+use crate::registry::attempts::Interruption;
+use crate::registry::error::RegistryProblem;
+use crate::registry::push::session::Session;
+use crate::registry::repository::Question;
+
+/// Smaller chunks are not tried when a registry or a proxy finds one too large: below, the protocol itself costs more.
+const CHUNK_SIZE_BYTES_MIN: u64 = 1024 * 1024;
+
+/// How often a session may get lost, or a chunk be refused, without a byte of progress between.
+const SETBACKS_MAX: usize = 4;
+
+impl BlobUpload<'_> {
+    /// What a refused chunk means.
+    pub(super) fn refused_chunk(
+        &mut self,
+        session: &Session,
+        interruption: Interruption,
+        length: u64,
+    ) -> Result<State, Interruption> {
+        self.asks_first = is_connection(&interruption);
+        let status = refusal_status(&interruption);
+        match status {
+            Some(413) => self.shrink(session, interruption, length),
+            Some(405 | 415 | 501) if session.offset == 0 => Ok(self.send_whole(session)),
+            // A token service's words are not about the chunk.
+            None | Some(401 | 403 | 408 | 429 | 500..) => Err(interruption),
+            // It has other bytes than was thought, or does not want to be asked first.
+            Some(416 | 417) if self.setbacks == 0 => self.doubt(session, interruption),
+            Some(_) if session.offset == 0 && self.setbacks > 0 => Ok(self.send_whole(session)),
+            Some(_) => self.lost_or(session, interruption),
+        }
+    }
+
+    /// What a refused last request means.
+    pub(super) fn refused_end(
+        &mut self,
+        session: &Session,
+        interruption: Interruption,
+        length: u64,
+    ) -> Result<State, Interruption> {
+        self.asks_first = is_connection(&interruption) && length > 0;
+        let (Interruption::Final(problem) | Interruption::Transient { problem, .. }) = &interruption;
+        // Once, something between may have altered the bytes; what is damaged here stays so.
+        if is_digest_refusal(problem) && (self.setbacks > 0 || self.is_damaged()) {
+            return Err(interruption);
+        }
+        match refusal_status(&interruption) {
+            Some(413) if self.way == Way::Chunks && length > 0 => self.shrink(session, interruption, length),
+            Some(417) => self.doubt(session, interruption),
+            Some(400 | 404 | 410 | 416) => self.lost_or(session, interruption),
+            _ => Err(interruption),
+        }
+    }
+
+    /// Asks again how much the session has.
+    fn doubt(&mut self, session: &Session, interruption: Interruption) -> Result<State, Interruption> {
+        self.setback(interruption)?;
+        Ok(State::Doubtful(session.clone()))
+    }
+
+    /// Goes on with smaller chunks, if there can be any.
+    fn shrink(
+        &mut self,
+        session: &Session,
+        interruption: Interruption,
+        length: u64,
+    ) -> Result<State, Interruption> {
+        let smaller = (length / 4).max(CHUNK_SIZE_BYTES_MIN).max(session.chunk_min);
+        if smaller >= length {
+            return Err(interruption);
+        }
+        self.chunk_size = smaller;
+        Ok(State::Doubtful(session.clone()))
+    }
+
+    pub(super) fn send_whole(&mut self, session: &Session) -> State {
+        self.way = Way::Whole;
+        self.cancel_session(session);
+        State::Begin
+    }
+
+    /// Begins anew when a refusal means that the session is gone.
+    pub(super) fn lost_or(
+        &mut self,
+        session: &Session,
+        interruption: Interruption,
+    ) -> Result<State, Interruption> {
+        match refusal_status(&interruption) {
+            None | Some(401 | 403 | 408 | 429 | 500..) => Err(interruption),
+            Some(_) => {
+                self.setback(interruption)?;
+                self.cancel_session(session);
+                Ok(State::Look(None))
+            }
+        }
+    }
+
+    pub(super) fn lose(
+        &mut self,
+        session: &Session,
+        problem: RegistryProblem,
+    ) -> Result<State, Interruption> {
+        self.setback(problem.into())?;
+        self.cancel_session(session);
+        Ok(State::Look(None))
+    }
+
+    /// Counts what went wrong without a byte of progress; too much of it is the end.
+    pub(super) fn setback(&mut self, interruption: Interruption) -> Result<(), Interruption> {
+        self.setbacks += 1;
+        if self.setbacks > SETBACKS_MAX {
+            return Err(match interruption {
+                Interruption::Final(problem) | Interruption::Transient { problem, .. } => {
+                    Interruption::Final(problem)
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Tells the registry that a session is not needed any more. One that is not told tidies up by itself.
+    pub(super) fn cancel_session(&self, session: &Session) {
+        let question = Question::at(Method::Delete, &session.location).in_a_push();
+        let _ = self.push.repository.ask(&question, self.cancel);
+    }
+}
+
+/// Returns the status of a registry's refusal; `None` when there was none, or another server's.
+fn refusal_status(interruption: &Interruption) -> Option<u16> {
+    let (Interruption::Final(problem) | Interruption::Transient { problem, .. }) = interruption;
+    match problem {
+        RegistryProblem::Token { .. } => None,
+        problem => problem.status(),
+    }
+}
+
+fn is_connection(interruption: &Interruption) -> bool {
+    let (Interruption::Final(problem) | Interruption::Transient { problem, .. }) = interruption;
+    matches!(problem, RegistryProblem::Http(HttpProblem::Connection(_)))
+}
+
+pub(super) fn is_digest_refusal(problem: &RegistryProblem) -> bool {
+    match problem {
+        RegistryProblem::WrongDigest { .. } => true,
+        RegistryProblem::Status { status: 400, detail } => detail
+            .as_deref()
+            .is_some_and(|detail| detail.to_ascii_lowercase().contains("digest")),
+        _ => false,
+    }
+}

@@ -1,0 +1,109 @@
+//! What a push asks, and in which order.
+
+use lrops_remote::registry::{BlobOutcome, TagOutcome};
+
+use crate::scene::{REPOSITORY, Scene, kind};
+
+#[test]
+fn blobs_go_once_then_documents_from_the_leaves_to_the_root_then_tags() {
+    let scene = Scene::usual().one_at_a_time();
+    assert_eq!(scene.push().unwrap(), [TagOutcome::Moved; 2]);
+    scene.assert_pushed("a push");
+    assert_eq!(scene.server.bytes_received(), scene.image.blobs_size_bytes());
+    assert_eq!(scene.server.sessions(), 0);
+
+    let mut asked = scene.asked();
+    asked.dedup();
+    let begun = asked.iter().position(|kind| kind == "HEAD manifest").unwrap();
+    for kind in &asked[..begun] {
+        assert!(
+            kind.ends_with("blob") || kind.ends_with("upload"),
+            "{kind} among the blobs"
+        );
+    }
+    let one_document = ["HEAD manifest", "PUT manifest", "GET manifest"];
+    let one_tag = ["HEAD tag", "PUT tag", "HEAD tag"];
+    // The second tag is looked for right after the first was.
+    let expected = [one_document.repeat(4), one_tag.to_vec(), one_tag[1..].to_vec()].concat();
+    assert_eq!(asked[begun..], expected);
+
+    let put = scene.requests("PUT manifest");
+    let put: Vec<&str> = put
+        .iter()
+        .map(|request| request.path().rsplit('/').next().unwrap())
+        .collect();
+    let mut expected: Vec<String> = scene
+        .image
+        .tree
+        .manifests()
+        .iter()
+        .map(|(child, _)| child.digest.to_string())
+        .collect();
+    expected.push(scene.image.root().digest.to_string());
+    assert_eq!(put, expected);
+}
+
+#[test]
+fn blobs_are_sent_several_at_a_time_and_the_largest_first() {
+    let mut scene = Scene::usual();
+    scene.settings.parallel = 3;
+    scene.push().unwrap();
+    scene.assert_pushed("a parallel push");
+    assert_eq!(scene.server.bytes_received(), scene.image.blobs_size_bytes());
+    let heads = scene.requests("HEAD blob");
+    let asked_first = heads[..3]
+        .iter()
+        .map(|head| head.path().rsplit('/').next().unwrap().parse().unwrap());
+    let mut sizes: Vec<u64> = asked_first
+        .map(|digest| {
+            scene
+                .image
+                .blobs()
+                .into_iter()
+                .find(|blob| blob.digest == digest)
+                .unwrap()
+                .size
+        })
+        .collect();
+    sizes.sort_unstable();
+    assert!(sizes[0] > 2_000_000, "{sizes:?}");
+}
+
+#[test]
+fn pushing_again_sends_and_moves_nothing() {
+    let scene = Scene::usual();
+    scene.push().unwrap();
+    let (before, bytes) = (scene.server.requests().len(), scene.server.bytes_received());
+    scene.with_push(|push| {
+        for blob in scene.image.blobs() {
+            assert_eq!(push.blob(&scene.image.store, blob).unwrap(), BlobOutcome::There);
+        }
+        assert_eq!(scene.finish(push).unwrap(), [TagOutcome::Already; 2]);
+    });
+    let again = scene.server.requests().split_off(before);
+    for request in &again {
+        assert!(
+            ["HEAD", "GET"].contains(&request.method.as_str()),
+            "{}",
+            kind(request)
+        );
+    }
+    assert_eq!(scene.server.bytes_received(), bytes);
+}
+
+#[test]
+fn a_tag_that_names_another_image_is_seen_before_it_is_moved() {
+    let scene = Scene::usual().small();
+    let other = scene.server.put_manifest(
+        REPOSITORY,
+        Some("1.0"),
+        lrops_model::oci::MediaType::OCI_INDEX,
+        br#"{"schemaVersion":2,"manifests":[]}"#,
+    );
+    scene.with_push(|push| {
+        assert_eq!(push.tagged("1.0").unwrap(), Some(other.digest));
+        assert_eq!(push.tagged("latest").unwrap(), None);
+    });
+    assert_eq!(scene.push().unwrap(), [TagOutcome::Moved; 2]);
+    scene.assert_pushed("a tag that moves");
+}
