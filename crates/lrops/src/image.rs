@@ -57,6 +57,16 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// Returns whether a name says which registry it is in. Docker Hub is meant only by those who say so: a name that is
+/// spelt wrongly should not be looked for in the whole world.
+fn names_its_registry(text: &str) -> bool {
+    let registry = text.split('/').next().unwrap_or_default();
+    text.contains('/')
+        && text
+            .parse::<Reference>()
+            .is_ok_and(|reference| reference.registry() == registry)
+}
+
 /// How a name is written that means a registry and nothing else.
 const REGISTRY_PREFIX: &str = "docker://";
 
@@ -166,7 +176,14 @@ impl PlacedImage {
             });
         }
         match (lookup.registries, text.parse::<Reference>()) {
-            (Some(_), Ok(reference)) if text.parse::<Digest>().is_err() => lookup.in_registry(&reference),
+            (Some(_), Ok(reference)) if names_its_registry(text) => lookup.in_registry(&reference),
+            (Some(_), Ok(reference)) if text.parse::<Digest>().is_err() => Err(Failure::usage_advised(
+                format!(
+                    "there is no image {} in the store",
+                    store_name(&reference).familiar()
+                ),
+                format!("`lrops image ls` lists what is there; to ask Docker Hub: {REGISTRY_PREFIX}{text}"),
+            )),
             _ => Err(not_in_store(text)),
         }
     }
@@ -232,7 +249,10 @@ fn only_image(text: &str, index: &Index) -> Result<Descriptor, Failure> {
 /// # Errors
 /// When there is none.
 pub(crate) fn in_store(text: &str, store: &Store) -> Result<(String, Descriptor), Failure> {
-    look_in_store(text, store)?.ok_or_else(|| not_in_store(text))
+    look_in_store(text, store)?.ok_or_else(|| {
+        let name = text.parse::<Reference>().map(|name| store_name(&name).familiar());
+        not_in_store(name.as_deref().unwrap_or(text))
+    })
 }
 
 fn look_in_store(text: &str, store: &Store) -> Result<Option<(String, Descriptor)>, Failure> {

@@ -100,7 +100,7 @@ fn what_is_typed_wrongly_exits_with_2() {
         .says("\"nope\" is no platform");
     desk.run(&["build", "--push", "."])
         .exits(2)
-        .says("--push is not supported yet");
+        .says("the image has no name to be published under");
     desk.run(&["build", "--engine=buildx", "."])
         .exits(2)
         .says("not supported yet");

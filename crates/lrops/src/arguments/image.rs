@@ -45,8 +45,8 @@ pub(crate) enum ImageCommand {
 /// `lrops image inspect`.
 #[derive(Args, Debug)]
 pub(crate) struct InspectArguments {
-    /// An image: an OCI layout's directory, an OCI archive, a name in the store, or else in its registry;
-    /// `docker://NAME` means the registry's
+    /// An image: an OCI layout's directory, an OCI archive, a name in the store, or else in the registry that
+    /// it names; `docker://NAME` means the registry's
     pub(crate) image: String,
     /// Print the index or manifest as it is, byte for byte
     #[arg(long, conflicts_with = "format")]
@@ -90,8 +90,8 @@ pub(crate) struct TagArguments {
 /// `lrops image copy`.
 #[derive(Args, Debug)]
 pub(crate) struct CopyArguments {
-    /// An image: an OCI layout's directory, an OCI archive, a name in the store, or else in its registry;
-    /// `docker://NAME` means the registry's
+    /// An image: an OCI layout's directory, an OCI archive, a name in the store, or else in the registry that
+    /// it names; `docker://NAME` means the registry's
     #[arg(value_name = "SRC")]
     pub(crate) source: String,
     /// A name in a registry, or `oci-layout://DIR[:TAG]`

@@ -101,8 +101,8 @@ pub(crate) struct PlanArguments {
 /// `lrops verify`.
 #[derive(Args, Debug)]
 pub(crate) struct VerifyArguments {
-    /// An image: an OCI layout's directory, an OCI archive, a name in the store, or else in its registry;
-    /// `docker://NAME` means the registry's
+    /// An image: an OCI layout's directory, an OCI archive, a name in the store, or else in the registry that
+    /// it names; `docker://NAME` means the registry's
     pub(crate) image: String,
     /// Platforms that the image must have, and may have alone
     #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]

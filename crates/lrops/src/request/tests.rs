@@ -401,10 +401,13 @@ fn what_is_typed_wrongly_is_refused_with_advice() {
          |
          = help: name it with --file, or write dockerfile = "…" into lrops.toml's [build]"#]],
     );
-    desk.check_refusal(&["--push"], expect![[r"
-        error: --push is not supported yet
+    desk.check_refusal(
+        &["--push"],
+        expect![[r"
+        error: --push: the image has no name to be published under
          |
-         = help: build with --output=type=oci,dest=DIR,tar=false and copy that to the registry, for example with skopeo"]]);
+         = help: give it one: --tag registry.example/team/app:1.2.3, or tags under [build] in lrops.toml"]],
+    );
     desk.check_refusal(
         &["--network", "bridge"],
         expect![[r#"

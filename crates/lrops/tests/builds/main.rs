@@ -10,5 +10,7 @@ mod interoperation;
 mod laboratory;
 mod lifetime;
 mod proof;
+mod publishing;
+mod registries;
 mod sandbox;
 mod users;

@@ -104,6 +104,7 @@ const WORKING: &[&str] = &[
     "--print",
     "--progress",
     "--pull",
+    "--push",
     "--quiet",
     "-q",
     "--secret",
@@ -146,7 +147,6 @@ fn flags_that_ask_for_nothing_are_silent() {
 #[test]
 fn what_lrops_cannot_do_yet_is_an_error() {
     let flags = [
-        "--push",
         "--load",
         "--cache-to=type=inline",
         "--ssh=default",

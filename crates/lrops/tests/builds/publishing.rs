@@ -1,0 +1,500 @@
+//! `build --push` and `push`, against a registry in the process: what goes when, what is refused, and how a push that
+//! ended early goes on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use lrops_testkit::proxy::{Disturbance, FaultProxy, Rule};
+use lrops_testkit::registry::{Access, Fault, RegistryOptions, RegistryServer, Right};
+
+use crate::laboratory::{Ended, Laboratory, User};
+
+const REPOSITORY: &str = "team/app";
+
+/// Longer than any test needs, shorter than anybody's patience.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The two platforms of an image without programs.
+const TWO: &str = "linux/amd64,linux/arm64";
+
+/// Bytes that no compression makes smaller.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut noise = 1_u64;
+    std::iter::repeat_with(|| {
+        noise = noise
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        noise.to_be_bytes()[0]
+    })
+    .take(length)
+    .collect()
+}
+
+/// A context whose image has a large layer and a small one for each platform.
+pub(crate) fn laboratory() -> Laboratory {
+    let laboratory = Laboratory::new();
+    laboratory.file("noise", noise(2_000_000)).dockerfile(
+        "FROM scratch AS shared\nCOPY noise /noise\n\
+         FROM shared\nARG TARGETARCH\nCOPY Dockerfile /for-$TARGETARCH\n",
+    );
+    laboratory
+}
+
+fn name(server: &RegistryServer, tag: &str) -> String {
+    format!("{}/{REPOSITORY}:{tag}", server.name())
+}
+
+/// The requests that change something, in their order: method, kind, and tag or digest.
+fn changes(server: &RegistryServer) -> Vec<String> {
+    let requests = server.requests().into_iter();
+    let changes = requests.filter(|request| matches!(request.method.as_str(), "PUT" | "PATCH"));
+    changes
+        .map(|request| {
+            let path = request.path().to_owned();
+            let last = path.rsplit('/').next().unwrap_or_default();
+            if path.contains("/blobs/") {
+                "blob".to_owned()
+            } else if last.starts_with("sha256:") {
+                "document".to_owned()
+            } else {
+                format!("tag {last}")
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn a_build_pushes_what_it_proved_and_moves_its_tags_last() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let (version, latest) = (name(&server, "1.0.0"), name(&server, "latest"));
+    let digest = laboratory.digest(&["--platform", TWO, "-t", &version, "-t", &latest, "--push"]);
+    server.assert_complete(REPOSITORY);
+    let tags = server.tags(REPOSITORY);
+    assert_eq!(tags.len(), 2);
+    assert!(tags.values().all(|named| named.to_string() == digest), "{tags:?}");
+    let changes = changes(&server);
+    let kinds: Vec<&str> = changes.iter().map(String::as_str).collect();
+    let documents = kinds.iter().position(|kind| *kind == "document").unwrap();
+    assert!(kinds[..documents].iter().all(|kind| *kind == "blob"), "{kinds:?}");
+    assert_eq!(
+        &kinds[documents..],
+        ["document", "document", "document", "tag 1.0.0", "tag latest"]
+    );
+    let (media_type, index) = server.manifest(REPOSITORY, "latest").unwrap();
+    assert_eq!(media_type, "application/vnd.oci.image.index.v1+json");
+    assert!(
+        !String::from_utf8(index).unwrap().contains("unknown"),
+        "no entry but those of the platforms"
+    );
+}
+
+#[test]
+fn the_same_image_again_is_success_and_sends_nothing() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let version = name(&server, "1.0.0");
+    laboratory.digest(&["--platform", TWO, "-t", &version, "--push"]);
+    let before = (server.bytes_received(), changes(&server).len());
+    laboratory.digest(&["--platform", TWO, "-t", &version, "--push"]);
+    let ended = laboratory.run(["push", &version, "--format=json"]).succeeded();
+    let published: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(published["names"][0]["outcome"], "unchanged");
+    assert_eq!(published["sent"]["bytes"], 0);
+    assert_eq!((server.bytes_received(), changes(&server).len()), before);
+}
+
+/// Finds a file of this name below a directory.
+fn find(directory: &Path, name: &str) -> Option<PathBuf> {
+    let entries = fs::read_dir(directory).ok()?.flatten();
+    entries.map(|entry| entry.path()).find_map(|path| {
+        if path.file_name().is_some_and(|found| found == name) {
+            Some(path)
+        } else {
+            find(&path, name)
+        }
+    })
+}
+
+#[test]
+fn a_layer_that_is_ready_arrives_while_another_step_runs() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = Laboratory::new();
+    // The step ends only when the gate opens, which is when the registry has taken a layer.
+    laboratory.file("noise", noise(100_000)).dockerfile(
+        "FROM busybox AS waiting\n\
+         RUN --mount=type=cache,target=/gate touch /gate/waiting; for second in $(seq 60); do \
+           [ -e /gate/open ] && touch /answer && exit 0; sleep 1; done; exit 1\n\
+         FROM scratch\nCOPY noise /noise\nCOPY --from=waiting /answer /answer\n",
+    );
+    let version = name(&server, "1.0.0");
+    let arguments = Laboratory::build_arguments(&["-t", &version, "--push"]);
+    let child = laboratory
+        .command(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let gate = loop {
+        let waiting = find(&laboratory.store().join("cache-mounts"), "waiting");
+        match waiting {
+            Some(waiting) if changes(&server).iter().any(|change| change == "blob") => break waiting,
+            _ => std::thread::sleep(Duration::from_millis(5)),
+        }
+        assert!(begun.elapsed() < PATIENCE, "no layer arrived while the step ran");
+    };
+    fs::write(gate.with_file_name("open"), "").unwrap();
+    Ended::of(child.wait_with_output().unwrap()).succeeded();
+    server.assert_complete(REPOSITORY);
+}
+
+#[test]
+fn no_manifest_goes_of_an_image_that_is_not_proved() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = Laboratory::new();
+    let busybox = std::fs::read("/bin/busybox").unwrap();
+    laboratory
+        .file("busybox", busybox)
+        .dockerfile("FROM scratch\nCOPY busybox /busybox\n");
+    let version = name(&server, "1.0.0");
+    let ended = laboratory
+        .build(&["--platform", TWO, "-t", &version, "--push"])
+        .failed(4);
+    assert!(ended.stderr.contains("/busybox"), "{}", ended.stderr);
+    let layout = laboratory.path("layout");
+    let output = format!("type=oci,tar=false,dest={}", layout.display());
+    laboratory
+        .build(&["--platform", TWO, "--output", &output])
+        .failed(4);
+    assert!(
+        changes(&server).iter().all(|change| change == "blob"),
+        "{:?}",
+        changes(&server)
+    );
+    assert_eq!(server.tags(REPOSITORY).len(), 0);
+}
+
+#[test]
+fn whoever_may_not_push_learns_it_before_the_build() {
+    let options = RegistryOptions::usual()
+        .with_access(Access::Token {
+            credentials: None,
+            expires_in_seconds: 300,
+        })
+        .with_right(REPOSITORY, Right::Pull);
+    let server = RegistryServer::start_with(options);
+    let laboratory = laboratory();
+    let version = name(&server, "1.0.0");
+    let ended = laboratory
+        .build(&["--platform", TWO, "-t", &version, "--push"])
+        .failed(6);
+    assert_eq!(ended.steps(), Vec::<String>::new(), "no step began");
+    assert!(
+        ended.stderr.contains("does not let you push") && ended.stderr.contains("lrops login"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_version_is_not_taken_from_another_image() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let (version, dev) = (name(&server, "v1.2.3"), name(&server, "dev"));
+    let first = laboratory.digest(&["--platform", TWO, "-t", &version, "-t", &dev, "--push"]);
+    laboratory.file("noise", b"other");
+    let ended = laboratory
+        .build(&["--platform", TWO, "-t", &dev, "-t", &version, "--push"])
+        .failed(1);
+    assert!(
+        ended.stderr.contains("names another image already") && ended.stderr.contains("--force"),
+        "{}",
+        ended.stderr
+    );
+    let all_first = |server: &RegistryServer| {
+        let tags = server.tags(REPOSITORY);
+        tags.values().all(|named| named.to_string() == first)
+    };
+    assert!(all_first(&server), "neither tag moved");
+    laboratory.run(["push", &dev, "--tag", &version]).failed(1);
+    assert!(all_first(&server));
+    laboratory
+        .run(["push", &dev, "--tag", &version, "--force"])
+        .succeeded();
+    assert!(!all_first(&server));
+    server.assert_complete(REPOSITORY);
+}
+
+/// Returns the command that an error names to go on.
+fn continuation(ended: &Ended) -> String {
+    let mut lines = ended
+        .stderr
+        .lines()
+        .map(|line| line.trim_start_matches(['|', ' ', '=']));
+    let command = lines.find(|line| line.starts_with("lrops push "));
+    command
+        .unwrap_or_else(|| panic!("no command in:\n{}", ended.stderr))
+        .to_owned()
+}
+
+/// Runs a command as a person would who pastes it.
+fn paste(laboratory: &Laboratory, command: &str) -> Ended {
+    let program = laboratory.command(["--version"]).get_program().to_owned();
+    let command = command.replacen("lrops", program.to_str().unwrap(), 1);
+    let output = Command::new("sh")
+        .args(["-c", &command])
+        .env("LROPS_ROOT", laboratory.store())
+        .output()
+        .unwrap();
+    Ended::of(output)
+}
+
+#[test]
+fn when_retries_are_used_up_the_command_that_continues_is_said_and_works() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let version = name(&server, "1.0.0");
+    let digest = laboratory.digest(&["--platform", TWO, "-t", &version]);
+    // All four attempts at the third chunk of the large layer find the registry ill.
+    let proxy = FaultProxy::start(server.address());
+    let ill = Disturbance::Answer {
+        status: 503,
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    proxy.rule(Rule::once("", ill).method("PATCH").skip(2).times(4));
+    let through = format!("{}/{REPOSITORY}:1.0.0", proxy.name());
+    let flags = ["--chunk-size=256k", "--parallel=1", "--retry-wait=0.01"];
+    let ended = laboratory
+        .run(["push", &version, "--tag", &through].into_iter().chain(flags))
+        .failed(5);
+    assert!(
+        ended.stderr.contains("503") && ended.stderr.contains("retry 3 of 3"),
+        "{}",
+        ended.stderr
+    );
+    assert!(server.tags(REPOSITORY).is_empty());
+    let received = server.bytes_received();
+    assert!(received > 500_000, "two chunks arrived: {received}");
+
+    let command = continuation(&ended);
+    let pasted = paste(&laboratory, &command).succeeded();
+    assert!(pasted.stderr.contains("goes on at"), "{}", pasted.stderr);
+    server.assert_complete(REPOSITORY);
+    assert_eq!(server.tags(REPOSITORY)["1.0.0"].to_string(), digest);
+    assert!(
+        server.bytes_received() < 2_010_000 + 2_000,
+        "{}",
+        server.bytes_received()
+    );
+}
+
+#[test]
+fn a_build_whose_push_fails_keeps_the_image_and_says_how_to_go_on() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let version = name(&server, "1.0.0");
+    let ill = || Fault::Answer {
+        status: 502,
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    server.times(4, "PUT", "/manifests/", ill());
+    let ended = laboratory
+        .build(&["--platform", TWO, "-t", &version, "--push", "--retry-wait=0.01"])
+        .failed(5);
+    assert!(server.tags(REPOSITORY).is_empty());
+    paste(&laboratory, &continuation(&ended)).succeeded();
+    server.assert_complete(REPOSITORY);
+    assert_eq!(server.tags(REPOSITORY).len(), 1);
+}
+
+#[test]
+fn tags_that_did_not_all_move_are_named() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let (one, two) = (name(&server, "one"), name(&server, "two"));
+    let refused = || Fault::Answer {
+        status: 500,
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    server.times(1, "PUT", "/manifests/two", refused());
+    let flags = ["--platform", TWO, "-t", &one, "-t", &two, "--push", "--retries=0"];
+    let ended = laboratory.build(&flags).failed(5);
+    let said = format!("{one} moved, but not {two}");
+    assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+    paste(&laboratory, &continuation(&ended)).succeeded();
+    assert_eq!(server.tags(REPOSITORY).len(), 2);
+}
+
+#[test]
+fn a_push_that_was_killed_goes_on_in_the_next_process() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let version = name(&server, "1.0.0");
+    laboratory.digest(&["--platform", TWO, "-t", &version]);
+    let proxy = FaultProxy::start(server.address());
+    // The fifth chunk hangs on its way until the push is dead.
+    proxy.rule(
+        Rule::once("", Disturbance::StallRequest(PATIENCE))
+            .method("PATCH")
+            .skip(4),
+    );
+    let through = format!("{}/{REPOSITORY}:1.0.0", proxy.name());
+    let arguments = [
+        "push",
+        &version,
+        "--tag",
+        &through,
+        "--chunk-size=256k",
+        "--parallel=1",
+    ];
+    let mut child = laboratory
+        .command(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let chunks = |proxy: &FaultProxy| {
+        proxy
+            .requests()
+            .iter()
+            .filter(|(method, _)| method == "PATCH")
+            .count()
+    };
+    while chunks(&proxy) < 5 {
+        assert!(begun.elapsed() < PATIENCE, "five chunks never came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(server.tags(REPOSITORY).is_empty());
+    let received = server.bytes_received();
+
+    let ended = laboratory.run(arguments).succeeded();
+    assert!(ended.stderr.contains("goes on at"), "{}", ended.stderr);
+    server.assert_complete(REPOSITORY);
+    let rest = server.bytes_received() - received;
+    assert!(
+        rest < 2_010_000 - 4 * 256 * 1024 + 256 * 1024,
+        "{rest} of {received}"
+    );
+}
+
+#[test]
+fn a_push_that_is_interrupted_stops_and_leaves_no_tag() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let version = name(&server, "1.0.0");
+    laboratory.digest(&["--platform", TWO, "-t", &version]);
+    let slow = Fault::Slow {
+        bytes: 4096,
+        every: Duration::from_millis(20),
+    };
+    server.times(100, "PATCH", "", slow);
+    let child = laboratory
+        .command(["push", &version, "--chunk-size=256k"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while server.bytes_received() < 10_000 {
+        assert!(begun.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    assert!(server.tags(REPOSITORY).is_empty());
+}
+
+#[test]
+fn an_image_in_two_repositories_of_a_registry_is_sent_once() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let (one, two) = (name(&server, "v1"), format!("{}/other/place:v1", server.name()));
+    laboratory.digest(&["--platform", TWO, "-t", &one]);
+    let ended = laboratory
+        .run(["push", &one, "--tag", &one, "--tag", &two])
+        .succeeded();
+    assert!(ended.stderr.contains("mounted from team/app"), "{}", ended.stderr);
+    assert!(server.bytes_received() < 2_010_000 + 2_000);
+    server.assert_complete(REPOSITORY);
+    server.assert_complete("other/place");
+    assert_eq!(
+        ended.stdout.lines().count(),
+        2,
+        "one line a repository: {}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn the_layers_of_a_base_image_are_mounted_from_its_repository() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let base = format!("{}/library/base:1", server.name());
+    laboratory.digest(&["-t", &base, "--push"]);
+    let received = server.bytes_received();
+    laboratory.dockerfile(&format!("FROM {base}\nCOPY Dockerfile /mine\n"));
+    laboratory.digest(&["-t", &name(&server, "1.0.0"), "--push", "--no-cache"]);
+    server.assert_complete(REPOSITORY);
+    assert!(
+        server.bytes_received() - received < 10_000,
+        "the base was mounted"
+    );
+}
+
+#[test]
+fn an_image_can_be_pushed_by_its_digest_alone() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let output = format!(
+        "type=image,name={}/{REPOSITORY},push-by-digest=true,push=true",
+        server.name()
+    );
+    let digest = laboratory.digest(&["--platform", TWO, "--output", &output]);
+    server.assert_complete(REPOSITORY);
+    assert!(server.tags(REPOSITORY).is_empty());
+    assert!(server.manifest(REPOSITORY, &digest).is_some());
+}
+
+#[test]
+fn a_layout_is_pushed_under_a_name_of_ones_choice() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let layout = laboratory.path("layout");
+    let output = format!("type=oci,tar=false,dest={}", layout.display());
+    let digest = laboratory.digest(&["--platform", TWO, "--output", &output]);
+    let layout = layout.to_str().unwrap();
+    let ended = laboratory.run(["push", layout]).failed(2);
+    assert!(ended.stderr.contains("--tag"), "{}", ended.stderr);
+    laboratory
+        .run(["push", layout, "--tag", &name(&server, "from-layout")])
+        .succeeded();
+    assert_eq!(server.tags(REPOSITORY)["from-layout"].to_string(), digest);
+}
+
+#[test]
+fn an_ordinary_user_pushes_the_same_image() {
+    let server = RegistryServer::start(Access::Open);
+    let root = laboratory().digest(&["--platform", TWO]);
+    let laboratory = Laboratory::of(User::Ordinary(61_234));
+    laboratory.file("noise", noise(2_000_000)).dockerfile(
+        "FROM scratch AS shared\nCOPY noise /noise\n\
+         FROM shared\nARG TARGETARCH\nCOPY Dockerfile /for-$TARGETARCH\n",
+    );
+    let digest = laboratory.digest(&["--platform", TWO, "-t", &name(&server, "v1"), "--push"]);
+    assert_eq!(digest, root);
+    server.assert_complete(REPOSITORY);
+}
