@@ -11,6 +11,7 @@
     )
 )]
 
+mod bench;
 mod ci;
 mod demo;
 mod failure;
@@ -33,6 +34,8 @@ Usage: cargo xtask COMMAND
   ci                  everything that has to hold before a commit: system packages, fmt, clippy, tidy, tests, fuzz
   tidy                the house rules that no compiler checks
   fuzz [--seconds N]  the property tests with as many random cases as fit into N seconds (60)
+  bench push [--megabytes N] [--registry PROGRAM]
+                      pushes a large image to registries on loopback, uncut and cut, beside other programs
   demo                builds lrops, then examples/hello for three platforms, twice
 ";
 
@@ -58,6 +61,7 @@ fn run() -> Result<ExitCode, Failure> {
             let not_a_number = |_| Failure::new(format!("`{seconds}` is not a number of seconds"));
             fuzz::run(&root, seconds.parse().map_err(not_a_number)?)?.into_result()?;
         }
+        ["bench", "push", options @ ..] => bench::push(&root, options)?,
         ["demo"] => demo::run(&root)?,
         ["help" | "--help" | "-h"] => print!("{USAGE}"),
         _ => return Err(Failure::new(format!("no such command\n\n{USAGE}"))),

@@ -55,6 +55,12 @@ const KEYRING: Need = file(
 /// What `cargo xtask demo` needs beside Rust and a linker.
 pub(crate) const FOR_DEMO: &[Need] = &[KEYRING];
 
+/// What the benchmarks are run beside.
+pub(crate) const FOR_BENCHMARKS: &[Need] = &[
+    program("skopeo", "skopeo"),
+    program("docker-registry", "docker-registry"),
+];
+
 /// What the tests need beside Rust and a linker.
 pub(crate) const FOR_TESTS: &[Need] = &[
     KEYRING,
@@ -73,6 +79,8 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     program("go", "golang-go"),
     program("qemu-aarch64-static", "qemu-user-static"),
     program("qemu-arm-static", "qemu-user-static"),
+    // Certificates for servers and clients of the tests.
+    program("openssl", "openssl"),
     program("skopeo", "skopeo"),
     program("umoci", "umoci"),
     program("file", "file"),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lrops_model::blob::{BlobError, BlobSource, BlobStore, read_document};
 use lrops_model::digest::Digest;
 use lrops_model::engine::BuildError;
+use lrops_model::event::OutputStream;
 use lrops_model::finding::{Finding, Place};
 use lrops_model::graph::{Graph, ImageOp, Op, Step, StepId, StepLabel};
 use lrops_model::oci::{Descriptor, ImageConfig, Index, Manifest, MediaType};
@@ -42,12 +43,18 @@ pub(crate) struct ImageError {
     name: String,
     message: String,
     advice: Option<String>,
+    rule: &'static str,
 }
+
+const IMAGE_NOT_AVAILABLE: &str = "ImageNotAvailable";
+
+/// The rule of findings about images whose registry refuses who asks.
+pub const IMAGE_ACCESS_DENIED: &str = "ImageAccessDenied";
 
 impl ImageError {
     /// Returns the error at the place of the Dockerfile that names the image.
     pub(crate) fn at(self, dockerfile: &DockerfileText, place: &Place) -> BuildError {
-        let finding = Finding::error("ImageNotAvailable", self.to_string()).at(place.clone());
+        let finding = Finding::error(self.rule, self.to_string()).at(place.clone());
         let finding = match self.advice {
             Some(advice) => finding.advise(advice),
             None => finding,
@@ -103,7 +110,7 @@ impl<'a> Images<'a> {
         let located = match context {
             Some(NamedContext::Layout { path, selector }) => layout(name, path, selector),
             Some(NamedContext::Base(base)) => self.base(name, base, platform, activity),
-            Some(NamedContext::Image(reference)) => self.registry(name, reference),
+            Some(NamedContext::Image(reference)) => self.registry(name, reference, activity),
             Some(NamedContext::Directory(_) | NamedContext::Dockerfile(_)) => {
                 unreachable!("these are no images")
             }
@@ -113,7 +120,7 @@ impl<'a> Images<'a> {
                         .map_err(|error: lrops_model::reference::ParseReferenceError| {
                             failure(name, error.to_string(), None)
                         })?;
-                self.registry(name, &reference)
+                self.registry(name, &reference, activity)
             }
         }?;
         self.open(name, &located, platform)
@@ -139,7 +146,12 @@ impl<'a> Images<'a> {
         })
     }
 
-    fn registry(&self, name: &str, reference: &Reference) -> Result<Located, ImageError> {
+    fn registry(
+        &self,
+        name: &str,
+        reference: &Reference,
+        activity: &Activity<'_>,
+    ) -> Result<Located, ImageError> {
         let advice =
             "name another source for it: --build-context NAME=oci-layout://DIR, or a base in lrops.toml";
         let advice = || Some(advice.to_owned());
@@ -151,8 +163,16 @@ impl<'a> Images<'a> {
             .resolve(reference, &self.request.cancel)
             .map_err(|error| {
                 let advice = error.advice().or_else(advice);
-                failure(name, chain(&error), advice)
+                let mut failure = failure(name, chain(&error), advice);
+                if error.problem.is_refused() {
+                    failure.rule = IMAGE_ACCESS_DENIED;
+                }
+                failure
             })?;
+        if let Some(mirror) = &resolved.mirror {
+            let said = format!("the mirror {mirror} answered for {}\n", reference.registry());
+            activity.output(OutputStream::Stdout, said.as_bytes());
+        }
         let image = registry.image(reference, &self.request.cancel);
         Ok(Located {
             source: Arc::new(image),
@@ -370,5 +390,6 @@ fn failure(name: &str, message: String, advice: Option<String>) -> ImageError {
         name: name.to_owned(),
         message,
         advice,
+        rule: IMAGE_NOT_AVAILABLE,
     }
 }

@@ -22,3 +22,4 @@ mod schedule;
 mod step;
 
 pub use build::{EmbeddedEngine, EngineSettings, ProvideBase};
+pub use images::IMAGE_ACCESS_DENIED;

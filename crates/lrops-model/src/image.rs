@@ -53,6 +53,14 @@ impl ImageNode {
         }
     }
 
+    /// Returns the bytes of a document as they came; nothing of a blob.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Index { bytes, .. } | Self::Manifest { bytes, .. } => Some(bytes),
+            Self::Blob(_) => None,
+        }
+    }
+
     /// Returns the manifests below, in order, with what names them.
     pub fn manifests(&self) -> Vec<(&Descriptor, &Manifest)> {
         match self {

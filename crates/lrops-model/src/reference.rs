@@ -71,6 +71,33 @@ impl Reference {
         })
     }
 
+    /// Returns the same image in another registry, below a path there, which may be empty.
+    ///
+    /// # Errors
+    /// When registry and path make no name together.
+    pub fn moved_to(&self, registry: &str, path: &str) -> Result<Self, ParseReferenceError> {
+        let moved = Self {
+            registry: registry.to_owned(),
+            repository: if path.is_empty() {
+                self.repository.clone()
+            } else {
+                format!("{path}/{}", self.repository)
+            },
+            ..self.clone()
+        };
+        let error = |reason| ParseReferenceError {
+            text: moved.to_string(),
+            reason,
+        };
+        if !is_registry(registry) {
+            return Err(error(BAD_REGISTRY));
+        }
+        if !is_repository(&moved.repository) {
+            return Err(error(BAD_REPOSITORY));
+        }
+        Ok(moved)
+    }
+
     /// Returns the same repository with a digest and no tag.
     pub fn with_digest(&self, digest: Digest) -> Self {
         Self {
@@ -102,6 +129,7 @@ impl Reference {
 
 const BAD_TAG: &str =
     "a tag has up to 128 letters, digits, '_', '.' and '-', and starts with none of '.' and '-'";
+const BAD_REGISTRY: &str = "its registry is not a host name with an optional port";
 const BAD_REPOSITORY: &str = "a repository has lower-case letters and digits, separated by '.', '_', '__' or '-', and components by '/'";
 const REPOSITORY_LENGTH_MAX: usize = 255;
 
@@ -126,6 +154,10 @@ fn is_repository_component(text: &str) -> bool {
         .split(alphanumeric)
         .filter(|separator| !separator.is_empty())
         .all(|separator| matches!(separator, b"." | b"_" | b"__") || separator.iter().all(|b| *b == b'-'))
+}
+
+fn is_repository(text: &str) -> bool {
+    text.len() <= REPOSITORY_LENGTH_MAX && text.split('/').all(is_repository_component)
 }
 
 fn is_registry(text: &str) -> bool {
@@ -183,14 +215,14 @@ impl FromStr for Reference {
             registry
         };
         if !is_registry(registry) {
-            return Err(error("its registry is not a host name with an optional port"));
+            return Err(error(BAD_REGISTRY));
         }
         let repository = if registry == DEFAULT_REGISTRY && !repository.contains('/') {
             format!("library/{repository}")
         } else {
             repository.to_owned()
         };
-        if repository.len() > REPOSITORY_LENGTH_MAX || !repository.split('/').all(is_repository_component) {
+        if !is_repository(&repository) {
             return Err(error(BAD_REPOSITORY));
         }
         Ok(Self {
@@ -251,6 +283,19 @@ mod tests {
             (reference.to_string().as_str(), reference.familiar().as_str()),
             (full, familiar)
         );
+    }
+
+    #[test]
+    fn an_image_can_be_meant_in_another_registry() {
+        let image: Reference = "alpine:3".parse().unwrap();
+        let check = |registry: &str, path: &str, expected: &str| {
+            let moved = image.moved_to(registry, path).map(|moved| moved.to_string());
+            assert_eq!(moved.unwrap_or_else(|error| error.reason.to_owned()), expected);
+        };
+        check("mirror:5000", "", "mirror:5000/library/alpine:3");
+        check("mirror.example", "a/b", "mirror.example/a/b/library/alpine:3");
+        check("mirror/x", "", BAD_REGISTRY);
+        check("mirror", "A", BAD_REPOSITORY);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use lrops_model::cancel::CancelToken;
 use lrops_model::digest::Digest;
 use lrops_model::oci::{Descriptor, Index, Manifest, MediaType};
 use lrops_model::reference::Reference;
-use lrops_remote::http::{HttpClient, HttpSettings, Proxies, Timeouts};
+use lrops_remote::http::{HostTrust, HttpClient, HttpSettings, Proxies, Timeouts};
 use lrops_remote::registry::{Keychain, Registry, RegistryProblem, RegistrySettings};
 use lrops_testkit::debian_registry::{DebianRegistry, skopeo};
 
@@ -99,13 +99,16 @@ fn client() -> Registry {
         timeouts: Timeouts::USUAL,
         proxies: Proxies::default(),
         certificate_authorities: Vec::new(),
+        trust: HostTrust::default(),
         retry_waits: vec![Duration::from_millis(10); 2],
     });
     Registry::new(
         Arc::new(client),
         RegistrySettings {
-            insecure: [].into(),
-            keychain: Keychain::Anonymous,
+            insecure: Vec::new(),
+            secure: [].into(),
+            mirrors: [].into(),
+            keychain: Keychain::anonymous(),
         },
     )
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lrops_model::cancel::CancelToken;
-use lrops_remote::http::{HttpClient, HttpError, HttpProblem, HttpSettings, Proxies, Timeouts};
+use lrops_remote::http::{HostTrust, HttpClient, HttpError, HttpProblem, HttpSettings, Proxies, Timeouts};
 
 /// Serves one answer a connection, in order, and keeps what was asked.
 struct Server {
@@ -61,6 +61,7 @@ fn client() -> HttpClient {
         },
         proxies: Proxies::default(),
         certificate_authorities: Vec::new(),
+        trust: HostTrust::default(),
         retry_waits: vec![Duration::from_millis(1); 3],
     })
 }
@@ -217,6 +218,7 @@ fn a_proxy_is_asked_for_the_other_host() {
             ..Proxies::default()
         },
         certificate_authorities: Vec::new(),
+        trust: HostTrust::default(),
         retry_waits: Vec::new(),
     });
     let error = client

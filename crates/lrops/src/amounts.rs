@@ -21,6 +21,17 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{amount:.digits$} {}", UNITS[unit])
 }
 
+/// Returns a number of bytes that was measured, such as a rate.
+pub(crate) fn rounded_size(bytes: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate is not negative, and a cast to an integer saturates"
+    )]
+    let bytes = bytes as u64;
+    size(bytes)
+}
+
 /// Returns a duration as a person would say it: `0.4s`, `12.3s`, `2m 05s`.
 pub(crate) fn seconds(seconds: f64) -> String {
     if seconds < 59.95 {

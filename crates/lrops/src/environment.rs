@@ -13,12 +13,16 @@ use crate::failure::Failure;
 #[derive(Clone, Debug)]
 pub(crate) struct Environment {
     variables: BTreeMap<String, String>,
+    /// The words of the command line, without the program's own name.
+    words: Vec<String>,
     /// The working directory.
     pub(crate) directory: PathBuf,
     /// The time.
     pub(crate) now: Timestamp,
     /// Whether a person watches standard error.
     pub(crate) terminal: bool,
+    /// Whether a person can be asked on standard input.
+    pub(crate) input_terminal: bool,
     /// Whether standard output goes to a person, too, and not to a program or a file.
     pub(crate) data_terminal: bool,
 }
@@ -39,9 +43,11 @@ impl Environment {
             .map_or(0, |duration| duration.as_secs());
         Ok(Self {
             variables,
+            words: std::env::args().skip(1).collect(),
             directory,
             now: Timestamp(i64::try_from(now).unwrap_or(i64::MAX)),
             terminal: std::io::stderr().is_terminal(),
+            input_terminal: std::io::stdin().is_terminal(),
             data_terminal: std::io::stdout().is_terminal(),
         })
     }
@@ -54,9 +60,11 @@ impl Environment {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
+            words: Vec::new(),
             directory: directory.to_owned(),
             now: Timestamp(1_700_000_000),
             terminal: false,
+            input_terminal: false,
             data_terminal: false,
         }
     }
@@ -77,6 +85,15 @@ impl Environment {
     /// Returns a variable in small or capital letters, whichever is set.
     pub(crate) fn get_either_case(&self, name: &str) -> Option<&str> {
         self.get(name).or_else(|| self.get(&name.to_uppercase()))
+    }
+
+    /// Returns the command as it was typed, to be pasted into a shell.
+    pub(crate) fn command_line(&self) -> String {
+        let words = self.words.iter().map(|word| quoted(word));
+        std::iter::once("lrops".to_owned())
+            .chain(words)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// Returns a path as seen from the working directory.
@@ -106,12 +123,30 @@ impl Environment {
         }
     }
 
+    /// Returns the directory of the user's configuration, `$XDG_CONFIG_HOME` or `~/.config`, when there can be one.
+    pub(crate) fn configuration_home(&self) -> Option<PathBuf> {
+        let named = self.get("XDG_CONFIG_HOME").map(PathBuf::from);
+        named
+            .filter(|path| path.is_absolute())
+            .or_else(|| self.get("HOME").map(|home| Path::new(home).join(".config")))
+    }
+
     /// Returns the directory of Docker's own configuration.
     pub(crate) fn docker_config(&self) -> PathBuf {
         match self.get("DOCKER_CONFIG") {
             Some(path) => self.absolute(Path::new(path)),
             None => self.home().join(".docker"),
         }
+    }
+}
+
+/// Returns a word as a shell reads it.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

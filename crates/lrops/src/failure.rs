@@ -3,10 +3,13 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use lrops_engine::IMAGE_ACCESS_DENIED;
 use lrops_model::blob::BlobError;
 use lrops_model::engine::{BuildError, StepFailure};
+use lrops_remote::registry::{PushError, RegistryError};
 
 use crate::configuration::ConfigurationError;
+use crate::publish::PublishError;
 
 /// The cause of another error.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
@@ -47,6 +50,27 @@ pub(crate) enum Failure {
     Verify {
         /// How many, in words.
         problems: String,
+    },
+    /// A registry refuses who asks.
+    #[error("{message}")]
+    Unauthorized {
+        /// What was being done.
+        message: String,
+        /// What the registry said.
+        source: Cause,
+        /// What to do.
+        advice: Option<String>,
+    },
+    /// A registry refused, or could not be asked.
+    #[error(transparent)]
+    Registry(Box<RegistryError>),
+    /// An image is not published, or not under all its names.
+    #[error("{source}")]
+    Publish {
+        /// Why.
+        source: Box<PublishError>,
+        /// The command that goes on where this one stopped.
+        continuation: String,
     },
     /// The machine does not allow it.
     #[error("{message}")]
@@ -113,6 +137,32 @@ impl Failure {
         }
     }
 
+    /// Returns that something failed, with its cause and advice.
+    pub(crate) fn work_advised(
+        message: impl Into<String>,
+        source: impl Into<Cause>,
+        advice: Option<String>,
+    ) -> Self {
+        Self::Work {
+            message: message.into(),
+            source: Some(source.into()),
+            advice,
+        }
+    }
+
+    /// Returns that a registry refuses who asks.
+    pub(crate) fn unauthorized(
+        message: impl Into<String>,
+        source: impl Into<Cause>,
+        advice: Option<String>,
+    ) -> Self {
+        Self::Unauthorized {
+            message: message.into(),
+            source: source.into(),
+            advice,
+        }
+    }
+
     /// Returns that something failed for a reason that the message says.
     pub(crate) fn because(message: impl Into<String>) -> Self {
         Self::Work {
@@ -127,17 +177,50 @@ impl Failure {
         Self::work(format!("failed to write {}", path.into().display()), source)
     }
 
+    /// Returns that a registry refused, or could not be asked.
+    pub(crate) fn registry(error: RegistryError) -> Self {
+        if error.is_cancelled() {
+            Self::Cancelled
+        } else {
+            Self::Registry(Box::new(error))
+        }
+    }
+
+    /// Returns that an image is not published, and how to go on.
+    pub(crate) fn publish(source: PublishError, continuation: &str) -> Self {
+        if matches!(source.push(), Some(PushError::Cancelled(_))) {
+            return Self::Cancelled;
+        }
+        Self::Publish {
+            source: Box::new(source),
+            continuation: continuation.to_owned(),
+        }
+    }
+
     /// Returns the exit code, as the README documents it.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage { .. } | Self::NotYet { .. } | Self::Configuration(_) => 2,
             Self::Check { .. } => 3,
             Self::Verify { .. } => 4,
+            Self::Unauthorized { .. } => 6,
             Self::Machine { .. } => 7,
             Self::Cancelled => 130,
-            Self::Work { .. } => 1,
+            Self::Registry(error) if error.is_refused() => 6,
+            Self::Publish { source, .. } => publish_exit_code(source),
+            Self::Registry(_) | Self::Work { .. } => 1,
             Self::Build(error) => build_exit_code(error),
         }
+    }
+}
+
+fn publish_exit_code(error: &PublishError) -> u8 {
+    match error.push() {
+        Some(push) if push.is_refused() => 6,
+        Some(push) if push.can_go_on() => 5,
+        // Some tags moved and others did not: the same command finishes it.
+        _ if matches!(error, PublishError::Tags { .. }) => 5,
+        _ => 1,
     }
 }
 
@@ -148,9 +231,16 @@ fn build_exit_code(error: &BuildError) -> u8 {
         BuildError::Cancelled(_) | BuildError::Blob(BlobError::Cancelled(_)) => 130,
         BuildError::Step(step) => match &step.cause {
             StepFailure::Internal { source, .. } if is_cancelled(source.as_ref()) => 130,
+            StepFailure::Internal { source, .. } if is_refused(source.as_ref()) => 6,
             _ => 1,
         },
         BuildError::Other { source, .. } if is_cancelled(source.as_ref()) => 130,
+        BuildError::Other { source, .. } if is_refused(source.as_ref()) => 6,
+        BuildError::Dockerfile { findings, .. }
+            if findings.iter().any(|finding| finding.rule == IMAGE_ACCESS_DENIED) =>
+        {
+            6
+        }
         BuildError::Dockerfile { .. } | BuildError::Blob(_) | BuildError::Other { .. } => 1,
     }
 }
@@ -160,6 +250,19 @@ fn is_cancelled(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         if error.is::<lrops_model::cancel::Cancelled>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// Returns whether a registry's refusal is among a chain of causes.
+fn is_refused(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let refused = error.downcast_ref::<RegistryError>();
+        if refused.is_some_and(|error| error.problem.is_refused()) {
             return true;
         }
         next = error.source();
@@ -243,6 +346,7 @@ mod tests {
                 },
                 4,
             ),
+            (Failure::unauthorized("x", "y", None), 6),
             (Failure::machine("x", "y"), 7),
             (
                 Failure::Build(BuildError::Environment {

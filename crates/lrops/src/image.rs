@@ -1,6 +1,6 @@
-//! An image, wherever it is: in the store, in a layout, in an archive.
+//! An image, wherever it is: in the store, in a layout, in an archive, in a registry.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lrops_model::blob::{BlobSource, DOCUMENT_SIZE_BYTES_MAX, read_document};
 use lrops_model::cancel::CancelToken;
@@ -10,6 +10,7 @@ use lrops_model::oci::{Descriptor, ImageConfig, Index, Manifest, MediaType};
 use lrops_model::platform::Platform;
 use lrops_model::reference::Reference;
 use lrops_model::request::LayoutSelector;
+use lrops_remote::registry::Registry;
 use lrops_store::archive::Archive;
 use lrops_store::layout::Layout;
 use lrops_store::store::Store;
@@ -28,14 +29,108 @@ pub(crate) struct PlacedImage {
     pub(crate) source: Box<dyn BlobSource>,
     /// Its index or manifest.
     pub(crate) root: Descriptor,
+    /// Where it was found.
+    pub(crate) place: Place,
+}
+
+/// Where an image was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the store, at this directory.
+    Store(PathBuf),
+    /// In an OCI layout.
+    Layout(PathBuf),
+    /// In an OCI archive.
+    Archive(PathBuf),
+    /// In a registry, under this name.
+    Registry(Reference),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Store(path) => write!(f, "the store {}", path.display()),
+            Self::Layout(path) => write!(f, "the OCI layout {}", path.display()),
+            Self::Archive(path) => write!(f, "the OCI archive {}", path.display()),
+            Self::Registry(name) => write!(f, "the registry {}", name.registry()),
+        }
+    }
+}
+
+/// How a name is written that means a registry and nothing else.
+const REGISTRY_PREFIX: &str = "docker://";
+
+/// Returns the reference of a name that means a registry and nothing else: `docker://registry.example/app:1`.
+///
+/// # Errors
+/// When it begins so, and is no reference.
+pub(crate) fn registry_reference(text: &str) -> Result<Option<Reference>, Failure> {
+    match text.strip_prefix(REGISTRY_PREFIX) {
+        Some(name) => parse_reference(name).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Reads the name of an image.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn parse_reference(text: &str) -> Result<Reference, Failure> {
+    text.parse()
+        .map_err(|error: lrops_model::reference::ParseReferenceError| Failure::usage(error.to_string()))
+}
+
+/// Where images are looked for.
+pub(crate) struct Lookup<'a> {
+    /// The store's directory.
+    pub(crate) store: &'a Path,
+    /// What the process was started with.
+    pub(crate) environment: &'a Environment,
+    /// Asks registries; opened when the first is asked.
+    pub(crate) registries: Option<&'a dyn Fn() -> Result<Registry, Failure>>,
+    /// Stops the work.
+    pub(crate) cancel: &'a CancelToken,
+}
+
+impl Lookup<'_> {
+    /// Finds an image in a registry.
+    ///
+    /// # Errors
+    /// When the registry has none of this name, or cannot be asked.
+    pub(crate) fn in_registry(&self, reference: &Reference) -> Result<PlacedImage, Failure> {
+        let Some(open) = self.registries else {
+            let message = format!(
+                "{} is in a registry, and is wanted from elsewhere",
+                reference.familiar()
+            );
+            return Err(Failure::usage(message));
+        };
+        let registry = open()?;
+        let resolved = registry
+            .resolve(reference, self.cancel)
+            .map_err(Failure::registry)?;
+        // What a tag names may change meanwhile; the digest does not.
+        let pinned = reference.with_digest(resolved.descriptor.digest);
+        Ok(PlacedImage {
+            name: reference.familiar(),
+            source: Box::new(registry.image(&pinned, self.cancel)),
+            root: resolved.descriptor,
+            place: Place::Registry(reference.clone()),
+        })
+    }
 }
 
 impl PlacedImage {
-    /// Finds an image: the directory of a layout, an archive, or a name in the store.
+    /// Finds an image: the directory of a layout, an archive, a name in the store, or else in its registry.
+    /// `docker://NAME` means the registry's in any case.
     ///
     /// # Errors
     /// When there is none, or several where one is meant.
-    pub(crate) fn find(text: &str, store: &Path, environment: &Environment) -> Result<Self, Failure> {
+    pub(crate) fn find(text: &str, lookup: &Lookup<'_>) -> Result<Self, Failure> {
+        let environment = lookup.environment;
+        if let Some(reference) = registry_reference(text)? {
+            return lookup.in_registry(&reference);
+        }
         if text.starts_with("oci-layout://") {
             let place: ContextPlace = text.parse().map_err(Failure::usage)?;
             if let ContextPlace::Layout(path, selector) = place {
@@ -53,6 +148,7 @@ impl PlacedImage {
                 name: text.to_owned(),
                 source: Box::new(archive),
                 root,
+                place: Place::Archive(path),
             });
         }
         if path.is_dir() {
@@ -60,13 +156,19 @@ impl PlacedImage {
                 "{text} is a directory, but no OCI layout"
             )));
         }
-        let store = open_store(store)?;
-        let (name, root) = in_store(text, &store)?;
-        Ok(Self {
-            name,
-            source: Box::new(store.layout().clone()),
-            root,
-        })
+        let store = open_store(lookup.store)?;
+        if let Some((name, root)) = look_in_store(text, &store)? {
+            return Ok(Self {
+                name,
+                source: Box::new(store.layout().clone()),
+                root,
+                place: Place::Store(store.root().to_owned()),
+            });
+        }
+        match (lookup.registries, text.parse::<Reference>()) {
+            (Some(_), Ok(reference)) if text.parse::<Digest>().is_err() => lookup.in_registry(&reference),
+            _ => Err(not_in_store(text)),
+        }
     }
 
     fn in_layout(text: &str, path: &Path, selector: &LayoutSelector) -> Result<Self, Failure> {
@@ -90,6 +192,7 @@ impl PlacedImage {
             name: text.to_owned(),
             source: Box::new(layout),
             root,
+            place: Place::Layout(path.to_owned()),
         })
     }
 
@@ -129,27 +232,23 @@ fn only_image(text: &str, index: &Index) -> Result<Descriptor, Failure> {
 /// # Errors
 /// When there is none.
 pub(crate) fn in_store(text: &str, store: &Store) -> Result<(String, Descriptor), Failure> {
+    look_in_store(text, store)?.ok_or_else(|| not_in_store(text))
+}
+
+fn look_in_store(text: &str, store: &Store) -> Result<Option<(String, Descriptor)>, Failure> {
     let failed = |source| Failure::work("failed to read the store's images", source);
     if let Ok(digest) = text.parse::<Digest>() {
         let index = store.layout().index().map_err(failed)?;
-        if let Some(root) = index
+        let named = index
             .manifests
             .into_iter()
-            .find(|descriptor| descriptor.digest == digest)
-        {
-            return Ok((text.to_owned(), root));
-        }
-        return match unnamed(store, digest) {
-            Some(root) => Ok((text.to_owned(), root)),
-            None => Err(not_in_store(text)),
-        };
+            .find(|descriptor| descriptor.digest == digest);
+        let root = named.or_else(|| unnamed(store, digest));
+        return Ok(root.map(|root| (text.to_owned(), root)));
     }
-    let reference: Reference = text.parse().map_err(|error| Failure::usage(format!("{error}")))?;
-    let name = store_name(&reference);
-    match store.layout().resolve(&name.to_string()).map_err(failed)? {
-        Some(root) => Ok((name.familiar(), root)),
-        None => Err(not_in_store(&name.familiar())),
-    }
+    let name = store_name(&parse_reference(text)?);
+    let root = store.layout().resolve(&name.to_string()).map_err(failed)?;
+    Ok(root.map(|root| (name.familiar(), root)))
 }
 
 fn not_in_store(name: &str) -> Failure {

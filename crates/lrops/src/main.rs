@@ -2,6 +2,7 @@
 //!
 //! The way of a command line: [`arguments`] holds what was typed, [`configuration`] what `lrops.toml` says and
 //! [`environment`] what the process was started with; [`request`] makes of the three one request with nothing open;
+//! [`registries`] makes of them the clients of the network;
 //! [`session`] puts together what carrying it out takes; [`commands`] carry it out; [`progress`] shows what happens and
 //! [`report`] what went wrong; [`delivery`] brings the result to where it was asked for.
 //!
@@ -18,6 +19,10 @@ mod failure;
 mod fields;
 mod image;
 mod progress;
+mod prompt;
+mod proof;
+mod publish;
+mod registries;
 mod report;
 mod request;
 mod session;

@@ -18,6 +18,7 @@ use crate::amounts;
 use crate::configuration::ConfigurationError;
 use crate::failure::Failure;
 use crate::progress::instruction_line;
+use crate::publish::PublishError;
 
 /// How advice to write another word begins.
 const DID_YOU_MEAN: &str = "did you mean ";
@@ -82,7 +83,18 @@ pub(crate) fn failure(failure: &Failure) -> String {
             }
             other => chain(other, None),
         },
-        Failure::Usage { advice, .. } | Failure::Work { advice, .. } => chain(failure, advice.as_deref()),
+        Failure::Usage { advice, .. }
+        | Failure::Work { advice, .. }
+        | Failure::Unauthorized { advice, .. } => chain(failure, advice.as_deref()),
+        Failure::Registry(error) => chain(failure, error.advice().as_deref()),
+        Failure::Publish { source, continuation } => {
+            let advice = source.advice().map(|advice| advice + "\n").unwrap_or_default();
+            let advice = match source.as_ref() {
+                PublishError::Taken { .. } => advice,
+                _ => format!("{advice}what arrived stays there; to go on:\n  {continuation}"),
+            };
+            chain(failure, Some(&advice))
+        }
         Failure::NotYet { advice, .. } => chain(failure, Some(advice)),
         Failure::Machine { .. } | Failure::Build(BuildError::Environment { .. }) => chain(
             failure,

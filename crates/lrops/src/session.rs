@@ -2,7 +2,6 @@
 //!
 //! Opened before any thread: entering the namespaces comes first.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,15 +16,15 @@ use lrops_model::event::BuildEvent;
 use lrops_model::platform::Platform;
 use lrops_model::request::{BuildRequest, PullPolicy};
 use lrops_model::timestamp::Timestamp;
-use lrops_remote::http::HttpClient;
-use lrops_remote::registry::{DockerConfig, Keychain, Registry, RegistrySettings};
+use lrops_remote::registry::Registry;
 use lrops_sandbox::{CopySnapshotter, OverlaySnapshotter, Snapshotter};
 use lrops_store::store::{Store, UseLock};
 
+use crate::arguments::RegistryArguments;
 use crate::configuration::Configuration;
 use crate::environment::Environment;
 use crate::failure::{Cause, Failure};
-use crate::request::http_settings;
+use crate::registries::Registries;
 
 /// The lock file's name; it lies beside `lrops.toml`.
 pub(crate) const LOCK_FILE_NAME: &str = "lrops.lock";
@@ -37,8 +36,7 @@ pub(crate) struct Session {
     /// Where file trees are.
     pub(crate) snapshotter: Box<dyn Snapshotter>,
     configuration: Configuration,
-    http: Arc<HttpClient>,
-    registry: Registry,
+    registries: Registries,
     lock: Option<Lock>,
     now: Timestamp,
     _in_use: Option<UseLock>,
@@ -61,6 +59,7 @@ impl Session {
     pub(crate) fn open(
         root: &Path,
         configuration: Configuration,
+        registries: &RegistryArguments,
         environment: &Environment,
         how: Use<'_>,
     ) -> Result<Self, Failure> {
@@ -74,15 +73,10 @@ impl Session {
             }
             Use::Look => None,
         };
-        let http = Arc::new(HttpClient::new(http_settings(environment)));
-        let settings = RegistrySettings {
-            insecure: BTreeSet::new(),
-            keychain: keychain(environment)?,
-        };
+        let registries = Registries::open(&configuration, registries, environment)?;
         Ok(Self {
             snapshotter: snapshotter(&store)?,
-            registry: Registry::new(Arc::clone(&http), settings),
-            http,
+            registries,
             lock: read_lock(configuration.directory())?,
             now: environment.now,
             _in_use: in_use,
@@ -128,7 +122,7 @@ impl Session {
             store: &self.store,
             snapshotter: self.snapshotter.as_ref(),
             provide_base: Some(&provide),
-            registry: Some(&self.registry),
+            registry: Some(&self.registries.registry),
             build_id: build_id(self.now),
         });
         Ok(work(&engine))
@@ -148,7 +142,7 @@ impl Session {
                 .directory()
                 .map_or_else(PathBuf::new, Path::to_owned),
             sources,
-            http: Arc::clone(&self.http),
+            http: Arc::clone(&self.registries.http),
             workers: std::thread::available_parallelism().map_or(2, usize::from),
         }))
     }
@@ -208,6 +202,11 @@ impl Session {
             lock: self.lock.as_ref(),
             now: self.now,
         })
+    }
+
+    /// Returns the client for registries.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registries.registry
     }
 
     /// Returns what `lrops.lock` says, where there is one.
@@ -276,23 +275,6 @@ fn snapshotter(store: &Store) -> Result<Box<dyn Snapshotter>, Failure> {
             Ok(copy) => Ok(Box::new(copy)),
             Err(source) => Err(Failure::machine("failed to open the store's snapshots", source)),
         },
-    }
-}
-
-fn keychain(environment: &Environment) -> Result<Keychain, Failure> {
-    let named = environment
-        .get("REGISTRY_AUTH_FILE")
-        .map(|path| environment.absolute(Path::new(path)));
-    let path = named.unwrap_or_else(|| environment.docker_config().join("config.json"));
-    match fs::read(&path) {
-        Ok(bytes) => match DockerConfig::parse(&bytes) {
-            Ok(config) => Ok(Keychain::DockerConfig(config)),
-            Err(source) => Err(Failure::work(
-                format!("failed to read credentials from {}", path.display()),
-                source,
-            )),
-        },
-        Err(_) => Ok(Keychain::Anonymous),
     }
 }
 

@@ -18,7 +18,7 @@ use lrops_model::digest::Digest;
 use lrops_model::oci::Descriptor;
 use lrops_model::platform::Platform;
 use lrops_model::timestamp::Timestamp;
-use lrops_remote::http::{HttpClient, HttpSettings, Proxies, Timeouts};
+use lrops_remote::http::{HostTrust, HttpClient, HttpSettings, Proxies, Timeouts};
 use lzma_rust2::{XzOptions, XzWriter};
 use pgp::composed::{
     CleartextSignedMessage, KeyType, SecretKeyParamsBuilder, SignedPublicKey, SignedSecretKey,
@@ -381,6 +381,7 @@ impl Machine {
             timeouts: Timeouts::USUAL,
             proxies: Proxies::default(),
             certificate_authorities: Vec::new(),
+            trust: HostTrust::default(),
             retry_waits: vec![Duration::from_millis(200); 3],
         });
         let bases = Bases::new(BasesSettings {

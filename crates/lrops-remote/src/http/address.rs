@@ -123,6 +123,11 @@ impl Address {
         self.scheme == other.scheme && self.authority.eq_ignore_ascii_case(&other.authority)
     }
 
+    /// Returns the host, with its port where the URL names one, in small letters.
+    pub(crate) fn authority(&self) -> String {
+        self.authority.to_ascii_lowercase()
+    }
+
     pub(crate) fn scheme(&self) -> Scheme {
         self.scheme
     }
@@ -190,6 +195,30 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+/// RFC 4648 base64, with or without padding.
+pub(crate) fn base64_decoded(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim().trim_end_matches('=');
+    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
+    let (mut group, mut bits) = (0_u32, 0);
+    for byte in text.bytes() {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        group = (group << 6 | u32::from(value)) & 0xFFF;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((group >> bits).to_be_bytes()[3]);
+        }
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]

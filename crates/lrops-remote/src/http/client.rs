@@ -1,6 +1,6 @@
 //! The client: agents for direct and proxied connections, redirects, trust.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use lrops_model::cancel::CancelToken;
 use ureq::config::Config;
 use ureq::http::Response;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy};
 
 use super::address::{Address, Scheme};
@@ -17,6 +17,7 @@ use super::error::{HttpError, HttpProblem};
 use super::exchange::{Exchange, Method, RequestBody};
 use super::settings::HttpSettings;
 use super::transfer::{Transfer, TransferProgress};
+use super::trust::{read_authorities, read_client};
 
 /// More redirects than any honest server needs; browsers stop at 20, curl's advice is less.
 pub(crate) const REDIRECTS_MAX: usize = 10;
@@ -25,7 +26,10 @@ pub(crate) const REDIRECTS_MAX: usize = 10;
 pub struct HttpClient {
     settings: HttpSettings,
     /// Made when first needed: reading the system's certificates takes milliseconds that an http mirror need not pay.
-    agents: Mutex<BTreeMap<(Scheme, Route), Agent>>,
+    /// Those for https are kept by host, since each host may have certificates of its own.
+    agents: Mutex<BTreeMap<(Scheme, Route, String), Agent>>,
+    /// Hosts whose certificates are not looked at.
+    unverified: Mutex<BTreeSet<String>>,
     system_authorities: OnceLock<Arc<Vec<Certificate<'static>>>>,
 }
 
@@ -41,6 +45,7 @@ impl HttpClient {
         Self {
             settings,
             agents: Mutex::default(),
+            unverified: Mutex::default(),
             system_authorities: OnceLock::new(),
         }
     }
@@ -102,29 +107,37 @@ impl HttpClient {
             Scheme::Https => proxies.https.as_deref(),
         };
         let proxy = proxy.filter(|proxy| !proxy.is_empty() && !proxies.bypassed_for(address.host()));
-        let key = (
-            address.scheme(),
-            if proxy.is_some() {
-                Route::Proxy
-            } else {
-                Route::Direct
-            },
-        );
+        let route = if proxy.is_some() {
+            Route::Proxy
+        } else {
+            Route::Direct
+        };
+        let host = match address.scheme() {
+            Scheme::Http => String::new(),
+            Scheme::Https => address.authority(),
+        };
+        let key = (address.scheme(), route, host);
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(agent) = agents.get(&key) {
             return Ok(agent.clone());
         }
-        let agent = self.new_agent(address.scheme(), proxy)?;
+        let agent = self.new_agent(address, proxy)?;
         agents.insert(key, agent.clone());
         Ok(agent)
     }
 
-    fn new_agent(&self, scheme: Scheme, proxy: Option<&str>) -> Result<Agent, HttpProblem> {
-        let scheme_name = if scheme == Scheme::Http { "http" } else { "https" };
+    /// Lets a host's certificate be anything from now on: the user said that the host is not to be trusted anyway.
+    pub(crate) fn forgo_verification(&self, authority: &str) {
+        let mut unverified = self.unverified.lock().unwrap_or_else(PoisonError::into_inner);
+        unverified.insert(authority.to_ascii_lowercase());
+    }
+
+    fn new_agent(&self, address: &Address, proxy: Option<&str>) -> Result<Agent, HttpProblem> {
+        let scheme = address.scheme();
         let proxy = proxy
             .map(Proxy::new)
             .transpose()
-            .map_err(|_| HttpProblem::Proxy(scheme_name))?;
+            .map_err(|_| HttpProblem::Proxy(scheme.text()))?;
         let timeouts = self.settings.timeouts;
         let mut config: ureq::config::ConfigBuilder<_> = Config::builder()
             .user_agent(self.settings.user_agent.as_str())
@@ -140,10 +153,23 @@ impl HttpClient {
             .timeout_per_write(Some(timeouts.idle))
             .max_idle_connections_per_host(IDLE_CONNECTIONS_PER_HOST_MAX);
         if scheme == Scheme::Https {
-            let authorities = RootCerts::Specific(self.authorities()?);
-            config = config.tls_config(TlsConfig::builder().root_certs(authorities).build());
+            config = config.tls_config(self.tls_config(&address.authority())?);
         }
         Ok(config.build().new_agent())
+    }
+
+    fn tls_config(&self, authority: &str) -> Result<TlsConfig, HttpProblem> {
+        let own = self.settings.trust.of(authority)?;
+        let mut authorities = self.authorities()?;
+        for path in &own.authorities {
+            Arc::make_mut(&mut authorities).extend(read_authorities(path)?);
+        }
+        let unverified = self.unverified.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(TlsConfig::builder()
+            .root_certs(RootCerts::Specific(authorities))
+            .client_cert(own.client.as_ref().map(read_client).transpose()?)
+            .disable_verification(unverified.contains(authority))
+            .build())
     }
 
     /// The system's authorities (a bundle that is missing or partly unreadable gives fewer) and the extra ones.
@@ -157,16 +183,7 @@ impl HttpClient {
             .map(|certificate| Certificate::from_der(certificate).to_owned())
             .collect();
         for path in &self.settings.certificate_authorities {
-            let error = |source| HttpProblem::Authorities {
-                path: path.clone(),
-                source,
-            };
-            let pem = std::fs::read(path).map_err(error)?;
-            for item in parse_pem(&pem) {
-                if let PemItem::Certificate(certificate) = item.map_err(|cause| error(cause.into_io()))? {
-                    authorities.push(certificate);
-                }
-            }
+            authorities.extend(read_authorities(path)?);
         }
         Ok(self
             .system_authorities
@@ -187,6 +204,9 @@ pub(crate) fn problem_of(error: ureq::Error) -> HttpProblem {
             .trim_start_matches("invalid peer certificate")
             .trim_start_matches(": ");
         return HttpProblem::Certificate(reason.to_owned());
+    }
+    if text.contains("CertificateRequired") || text.contains("certificate required") {
+        return HttpProblem::ClientCertificateWanted;
     }
     match error {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => HttpProblem::Address("it is not well formed"),

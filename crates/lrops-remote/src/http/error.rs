@@ -56,6 +56,12 @@ pub enum HttpProblem {
     /// The server redirects in a circle, or very often.
     #[error("the server redirects more than {0} times")]
     Redirects(usize),
+    /// The server redirects what it alone may see.
+    #[error("the server redirects to {0}, which has no claim on what was sent")]
+    SecretRedirect(String),
+    /// The server wants a client certificate, and was shown none that it accepts.
+    #[error("the server wants a client certificate")]
+    ClientCertificateWanted,
     /// The bytes that were to be sent could not be read.
     #[error("failed to read what is to be sent")]
     ReadBody(#[source] io::Error),
@@ -65,6 +71,14 @@ pub enum HttpProblem {
     /// A file of certificate authorities is unusable.
     #[error("failed to read the certificate authorities in {path}", path = path.display())]
     Authorities {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A client certificate is unusable.
+    #[error("failed to use the client certificate in {path}", path = path.display())]
+    ClientCertificate {
         /// The file.
         path: PathBuf,
         /// The cause.

@@ -62,6 +62,8 @@ impl Method {
 pub(crate) enum RequestBody<'a> {
     None,
     Bytes(&'a [u8]),
+    /// Bytes that the address's own scheme, host and port alone may see; a redirect elsewhere is not followed.
+    Secret(&'a [u8]),
     Stream {
         /// Exactly as many bytes are sent.
         length: u64,
@@ -75,7 +77,7 @@ impl RequestBody<'_> {
     fn length(&self, method: Method) -> Option<u64> {
         match self {
             Self::None => matches!(method, Method::Post | Method::Put | Method::Patch).then_some(0),
-            Self::Bytes(bytes) => Some(bytes.len() as u64),
+            Self::Bytes(bytes) | Self::Secret(bytes) => Some(bytes.len() as u64),
             Self::Stream { length, .. } => Some(*length),
         }
     }
@@ -134,7 +136,12 @@ impl HttpClient {
                 .and_then(|value| value.to_str().ok());
             match location {
                 Some(location) if exchange.method.follows(response.status().as_u16()) => {
-                    address = address.redirected(location).map_err(HttpProblem::Address)?;
+                    let next = address.redirected(location).map_err(HttpProblem::Address)?;
+                    let is_secret = matches!(exchange.body, RequestBody::Secret(_));
+                    if is_secret && !next.has_origin_of(exchange.address) {
+                        return Err(HttpProblem::SecretRedirect(next.host().to_owned()));
+                    }
+                    address = next;
                 }
                 _ => {
                     let redirected_to = (!address.has_origin_of(exchange.address)).then_some(address);
@@ -184,7 +191,7 @@ impl HttpClient {
                 return agent.run(request).map_err(problem_of);
             }
             RequestBody::None => (0, Box::new(io::empty())),
-            RequestBody::Bytes(bytes) => (bytes.len() as u64, Box::new(bytes)),
+            RequestBody::Bytes(bytes) | RequestBody::Secret(bytes) => (bytes.len() as u64, Box::new(bytes)),
             RequestBody::Stream { length, open } => (length, open().map_err(HttpProblem::ReadBody)?),
         };
         let mut outgoing = Outgoing {

@@ -6,17 +6,21 @@
 //! query.
 
 mod address;
+mod address_range;
 mod client;
 mod error;
 mod exchange;
 mod settings;
 mod transfer;
+mod trust;
 
+pub use address_range::{AddressRange, ParseAddressRangeError};
 pub use client::HttpClient;
 pub use error::{HttpError, HttpProblem};
 pub use settings::{HttpSettings, Proxies, RETRY_WAITS, Timeouts};
 pub use transfer::TransferProgress;
+pub use trust::{ClientCertificate, HostCertificates, HostTrust};
 
-pub(crate) use address::{Address, Scheme, base64};
+pub(crate) use address::{Address, Scheme, base64, base64_decoded};
 pub(crate) use exchange::{Answer, Exchange, Method, RequestBody};
 pub(crate) use transfer::{PROGRESS_RENEWING_RETRIES_BYTES, pause, range_start, retry_after, with_jitter};

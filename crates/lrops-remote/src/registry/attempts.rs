@@ -5,6 +5,7 @@ use std::time::Duration;
 use lrops_model::cancel::CancelToken;
 
 use super::error::RegistryProblem;
+use super::repository::Repository;
 use crate::http::{HttpClient, HttpProblem, pause, with_jitter};
 
 /// How often something was tried, and how long to wait before the next time.
@@ -12,8 +13,13 @@ pub(crate) struct Attempts {
     waits: Vec<Duration>,
     next: usize,
     made: usize,
+    /// Whether a place that asks for a longer wait is not worth it.
+    is_hurried: bool,
     cancel: CancelToken,
 }
+
+/// Longer than a hiccup, and not worth a thought beside a pull.
+const MIRROR_RETRY_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// Another attempt that is about to be made.
 #[derive(Debug)]
@@ -43,8 +49,22 @@ impl Attempts {
             waits: client.settings().retry_waits.clone(),
             next: 0,
             made: 0,
+            is_hurried: false,
             cancel: cancel.clone(),
         }
+    }
+
+    /// Returns the attempts that a place is worth: a mirror one quick retry, since there are others.
+    pub(crate) fn at(repository: &Repository, cancel: &CancelToken) -> Self {
+        let mut attempts = Self::new(repository.registry().client(), cancel);
+        if repository.mirror().is_some() {
+            attempts.waits.truncate(1);
+            for wait in &mut attempts.waits {
+                *wait = (*wait).min(MIRROR_RETRY_WAIT_MAX);
+            }
+            attempts.is_hurried = true;
+        }
+        attempts
     }
 
     /// Waits until it is time to try again; gives the problem back when trying again cannot help.
@@ -66,7 +86,11 @@ impl Attempts {
         let Some(wait) = self.waits.get(self.next) else {
             return Err(problem);
         };
-        let wait = retry_after.unwrap_or_default().max(with_jitter(*wait));
+        let asked = retry_after.unwrap_or_default();
+        if self.is_hurried && asked > MIRROR_RETRY_WAIT_MAX {
+            return Err(problem);
+        }
+        let wait = asked.max(with_jitter(*wait));
         self.next += 1;
         tell(&Retry {
             problem: &problem,

@@ -101,7 +101,7 @@ impl Slot {
     ) -> Result<Option<String>, Interruption> {
         self.authorization = match challenge {
             Challenge::Bearer { .. } => Some(token::fetch(challenge, scope, repository, cancel)?),
-            Challenge::Basic => basic(repository),
+            Challenge::Basic => basic(repository, cancel)?,
         };
         self.challenge = Some(challenge.clone());
         Ok(self
@@ -162,15 +162,14 @@ impl Authorizations {
     }
 }
 
-fn basic(repository: &Repository) -> Option<Authorization> {
-    let keychain = &repository.registry().settings().keychain;
-    match keychain.credentials(repository.reference()) {
-        Credentials::Basic(secret) => Some(Authorization {
-            value: basic_value(&secret),
-            expiry: None,
-        }),
-        Credentials::Anonymous | Credentials::NotYet(_) => None,
-    }
+/// Returns what answers a challenge for user and password.
+fn basic(repository: &Repository, cancel: &CancelToken) -> Result<Option<Authorization>, Interruption> {
+    let value = match repository.credentials(cancel)? {
+        // A registry that wants a password in general may still know the token that was made for it.
+        Credentials::RegistryToken(token) => Some(format!("Bearer {token}")),
+        other => other.basic().map(|secret| basic_value(&secret)),
+    };
+    Ok(value.map(|value| Authorization { value, expiry: None }))
 }
 
 /// Returns the header's value for `user:password`.

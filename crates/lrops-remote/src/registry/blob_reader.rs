@@ -1,14 +1,17 @@
 //! A blob's bytes as they arrive, over as many connections as it takes.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use lrops_model::cancel::CancelToken;
+use lrops_model::digest::{Digest, DigestHasher};
 use lrops_model::oci::Descriptor;
 use ureq::BodyReader;
 
 use super::attempts::{Attempts, Interruption};
 use super::error::{RegistryError, RegistryProblem, Task};
 use super::image::place;
+use super::mirror::PassedMirrors;
 use super::repository::{Question, Repository};
 use crate::http::{HttpProblem, Method, PROGRESS_RENEWING_RETRIES_BYTES, range_start};
 
@@ -18,6 +21,12 @@ const SKIP_SIZE_BYTES: usize = 64 * 1024;
 /// Reads exactly as many bytes as the descriptor says. Whether they are the right ones is the consumer's to verify.
 pub(crate) struct BlobReader {
     repository: Repository,
+    /// Where else the blob may be, when the repository fails.
+    others: VecDeque<Repository>,
+    passed: PassedMirrors,
+    digest: Digest,
+    /// What came until now. A mirror that sent something else is not asked again.
+    came: Option<(DigestHasher, Vec<String>)>,
     tail: String,
     headers: Vec<(&'static str, String)>,
     size: u64,
@@ -39,17 +48,30 @@ enum Ranges {
 }
 
 impl BlobReader {
-    /// Reads a blob from an offset in bytes on.
+    /// Returns a reader, from an offset in bytes on, from the first of the sources that has the blob. The last one is the
+    /// registry itself.
     pub(crate) fn new(
-        repository: Repository,
+        sources: Vec<Repository>,
         descriptor: &Descriptor,
         offset: u64,
         cancel: &CancelToken,
     ) -> Self {
         let (tail, headers) = place(descriptor);
+        let mut others = VecDeque::from(sources);
+        let repository = others
+            .pop_front()
+            .expect("the registry itself is always a source");
         Self {
-            attempts: Attempts::new(repository.registry().client(), cancel),
+            attempts: Attempts::at(&repository, cancel),
+            // From the middle on there is nothing to compare; whoever has the beginning does.
+            came: repository
+                .mirror()
+                .filter(|_| offset == 0)
+                .map(|_| (DigestHasher::new(), Vec::new())),
             repository,
+            others,
+            passed: PassedMirrors::default(),
+            digest: descriptor.digest,
             tail,
             headers,
             size: descriptor.size,
@@ -59,6 +81,11 @@ impl BlobReader {
             ranges: Ranges::Asked,
             body: None,
         }
+    }
+
+    /// Returns whether it is a mirror that is read.
+    pub(crate) fn reads_mirror(&self) -> bool {
+        self.repository.mirror().is_some()
     }
 
     /// Asks for the blob, so that a missing one is known before the first byte is wanted.
@@ -79,14 +106,46 @@ impl BlobReader {
             self.renewed_at = self.position;
             self.attempts.renew();
         }
-        self.attempts
-            .wait_after(interruption)
-            .map_err(|problem| RegistryError {
-                image: Box::new(self.repository.reference().clone()),
-                task: Task::Read,
-                attempts: self.attempts.made(),
-                problem,
-            })
+        let Err(problem) = self.attempts.wait_after(interruption) else {
+            return Ok(());
+        };
+        if !problem.is_cancelled()
+            && let Some(next) = self.others.pop_front()
+        {
+            // Content is named by its digest: the next place goes on where this one stopped.
+            self.passed.add(&self.repository, &problem);
+            self.attempts = Attempts::at(&next, &self.cancel);
+            self.repository = next;
+            self.ranges = Ranges::Asked;
+            return Ok(());
+        }
+        Err(RegistryError {
+            image: Box::new(self.repository.reference().clone()),
+            task: Task::Read,
+            attempts: self.attempts.made(),
+            problem: std::mem::take(&mut self.passed).before(&self.repository, problem),
+        })
+    }
+
+    /// Notes what is given, and at the end whether mirrors sent what was promised. The consumer verifies all again.
+    fn note(&mut self, given: &[u8]) {
+        let Some((hasher, mirrors)) = &mut self.came else {
+            return;
+        };
+        hasher.update(given);
+        if let Some(mirror) = self.repository.mirror()
+            && mirrors.last().is_none_or(|last| last != mirror)
+        {
+            mirrors.push(mirror.to_owned());
+        }
+        if self.position == self.size
+            && let Some((hasher, mirrors)) = self.came.take()
+            && hasher.finish() != self.digest
+        {
+            for mirror in &mirrors {
+                self.repository.registry().useless_mirrors().add(mirror);
+            }
+        }
     }
 
     /// Makes a connection whose next byte is the one at `position`.
@@ -190,6 +249,7 @@ impl Read for BlobReader {
             match self.give(buffer) {
                 Ok(read) => {
                     self.position += read as u64;
+                    self.note(&buffer[..read]);
                     return Ok(read);
                 }
                 Err(interruption) => self.recover(interruption).map_err(io::Error::other)?,

@@ -1,6 +1,6 @@
 //! The client: all registries, seen through one HTTP client and one keychain.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lrops_model::blob::DOCUMENT_SIZE_BYTES_MAX;
@@ -12,16 +12,23 @@ use lrops_model::reference::Reference;
 use super::attempts::{Attempts, Interruption};
 use super::authorization::Authorizations;
 use super::document;
+use super::endpoint::{RegistryPattern, Schemes};
 use super::error::{RegistryError, RegistryProblem, Task};
 use super::image::RegistryImage;
 use super::keychain::Keychain;
+use super::mirror::{Mirror, PassedMirrors, UselessMirrors};
 use super::repository::{Question, Repository};
 use crate::http::{HttpClient, Method};
 
 /// What the user decides about registries.
 pub struct RegistrySettings {
-    /// Registries (`host` or `host:port`) that are spoken to over plain http. Loopback ones always are.
-    pub insecure: BTreeSet<String>,
+    /// Registries whose certificate may be anything, and that may speak plain http. Loopback ones are spoken to over plain
+    /// http unless there are certificates for them.
+    pub insecure: Vec<RegistryPattern>,
+    /// Registries (`host` or `host:port`) that are spoken to over https whatever else is said about them.
+    pub secure: BTreeSet<String>,
+    /// For pulls, the mirrors that are asked before a registry, by its name in references.
+    pub mirrors: BTreeMap<String, Vec<Mirror>>,
     /// Where credentials come from.
     pub keychain: Keychain,
 }
@@ -30,12 +37,21 @@ pub struct RegistrySettings {
 #[derive(Clone)]
 pub struct Registry {
     inner: Arc<Inner>,
+    mirrors: MirrorUse,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MirrorUse {
+    First,
+    Never,
 }
 
 struct Inner {
     client: Arc<HttpClient>,
     settings: RegistrySettings,
     authorizations: Authorizations,
+    schemes: Schemes,
+    useless_mirrors: UselessMirrors,
 }
 
 /// What a reference means now.
@@ -45,6 +61,8 @@ pub struct Resolved {
     pub descriptor: Descriptor,
     /// The root's bytes, as the registry sent them.
     pub bytes: Vec<u8>,
+    /// The mirror that sent them, where it was one.
+    pub mirror: Option<String>,
 }
 
 impl Registry {
@@ -55,38 +73,53 @@ impl Registry {
                 client,
                 settings,
                 authorizations: Authorizations::default(),
+                schemes: Schemes::default(),
+                useless_mirrors: UselessMirrors::default(),
             }),
+            mirrors: MirrorUse::First,
+        }
+    }
+
+    /// Returns the same client, which asks no mirrors: for what a registry itself has now.
+    pub fn without_mirrors(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            mirrors: MirrorUse::Never,
         }
     }
 
     /// Asks what a reference means, and returns the root document with its descriptor.
     ///
-    /// A reference with a digest means exactly that content, whatever its tag says.
+    /// A reference with a digest means exactly that content, whatever its tag says. Mirrors are asked first.
     ///
     /// # Errors
     /// When the registry cannot be reached or refuses, and when what it sends is not what was asked for.
     pub fn resolve(&self, reference: &Reference, cancel: &CancelToken) -> Result<Resolved, RegistryError> {
-        let repository = Repository::new(self, reference);
-        let mut attempts = Attempts::new(self.client(), cancel);
-        loop {
-            let interruption = match resolve_once(&repository, cancel) {
+        let mut passed = PassedMirrors::default();
+        for repository in self.sources(reference) {
+            let mut attempts = Attempts::at(&repository, cancel);
+            let problem = match resolve_at(&repository, &mut attempts, cancel) {
                 Ok(resolved) => return Ok(resolved),
-                Err(interruption) => interruption,
+                Err(problem) => problem,
             };
-            attempts
-                .wait_after(interruption)
-                .map_err(|problem| RegistryError {
-                    image: Box::new(reference.clone()),
-                    task: Task::Resolve,
-                    attempts: attempts.made(),
-                    problem,
-                })?;
+            if repository.mirror().is_some() && !problem.is_cancelled() {
+                passed.add(&repository, &problem);
+                continue;
+            }
+            return Err(RegistryError {
+                image: Box::new(reference.clone()),
+                task: Task::Resolve,
+                attempts: attempts.made(),
+                problem: passed.before(&repository, problem),
+            });
         }
+        unreachable!("the registry itself is the last source, and its problem an error")
     }
 
-    /// Returns the reference's repository as a place that blobs and manifests can be read from, until `cancel`.
+    /// Returns the reference's repository as a place that blobs and manifests can be read from, until `cancel`. Mirrors are
+    /// asked first.
     pub fn image(&self, reference: &Reference, cancel: &CancelToken) -> RegistryImage {
-        RegistryImage::new(Repository::new(self, reference), cancel.clone())
+        RegistryImage::new(self, reference, cancel.clone())
     }
 
     pub(crate) fn client(&self) -> &HttpClient {
@@ -97,8 +130,37 @@ impl Registry {
         &self.inner.settings
     }
 
+    pub(crate) fn schemes(&self) -> &Schemes {
+        &self.inner.schemes
+    }
+
+    /// Returns the mirrors to ask before a registry.
+    pub(crate) fn mirrors_of(&self, registry: &str) -> &[Mirror] {
+        match self.mirrors {
+            MirrorUse::First => self.settings().mirrors.get(registry).map_or(&[], Vec::as_slice),
+            MirrorUse::Never => &[],
+        }
+    }
+
+    pub(crate) fn useless_mirrors(&self) -> &UselessMirrors {
+        &self.inner.useless_mirrors
+    }
+
     pub(crate) fn authorizations(&self) -> &Authorizations {
         &self.inner.authorizations
+    }
+}
+
+fn resolve_at(
+    repository: &Repository,
+    attempts: &mut Attempts,
+    cancel: &CancelToken,
+) -> Result<Resolved, RegistryProblem> {
+    loop {
+        match resolve_once(repository, cancel) {
+            Ok(resolved) => return Ok(resolved),
+            Err(interruption) => attempts.wait_after(interruption)?,
+        }
     }
 }
 
@@ -127,5 +189,6 @@ fn resolve_once(repository: &Repository, cancel: &CancelToken) -> Result<Resolve
     Ok(Resolved {
         descriptor: Descriptor::new(media_type, found, bytes.len() as u64),
         bytes,
+        mirror: repository.mirror().map(str::to_owned),
     })
 }

@@ -3,6 +3,7 @@
 use lrops_model::digest::Digest;
 use lrops_model::reference::{DEFAULT_REGISTRY, Reference};
 
+use super::keychain::{HelperError, HelperProblem};
 use crate::http::{HttpError, HttpProblem};
 
 /// Something that a registry was asked for and that failed for good: after retries, or because they cannot help.
@@ -143,6 +144,19 @@ pub enum RegistryProblem {
         /// What went wrong there.
         source: Box<RegistryProblem>,
     },
+    /// Mirrors were of no use, and then the registry itself had a problem.
+    #[error("{mirrors}; {registry}")]
+    AfterMirrors {
+        /// What the mirrors said.
+        mirrors: String,
+        /// The registry itself.
+        registry: String,
+        /// What went wrong there.
+        source: Box<RegistryProblem>,
+    },
+    /// A credential helper failed.
+    #[error(transparent)]
+    Helper(#[from] HelperError),
     /// It does not keep to the protocol.
     #[error("the registry does not keep to the OCI distribution protocol: {0}")]
     Protocol(&'static str),
@@ -158,8 +172,6 @@ pub enum Offered {
     Nothing,
     /// Credentials.
     Credentials,
-    /// None, because those there are cannot be read yet; the text says what they are.
-    NotYet(String),
 }
 
 fn words(detail: Option<&str>) -> String {
@@ -171,7 +183,7 @@ impl RegistryProblem {
     pub fn is_refused(&self) -> bool {
         match self {
             Self::Unauthorized { .. } | Self::Denied { .. } => true,
-            Self::Token { source, .. } => source.is_refused(),
+            Self::Token { source, .. } | Self::AfterMirrors { source, .. } => source.is_refused(),
             _ => false,
         }
     }
@@ -184,8 +196,26 @@ impl RegistryProblem {
             Self::Denied { .. } => Some(403),
             Self::TooManyRequests { .. } => Some(429),
             Self::Status { status, .. } | Self::Redirected { status, .. } => Some(*status),
-            Self::Token { source, .. } => source.status(),
+            Self::Token { source, .. } | Self::AfterMirrors { source, .. } => source.status(),
             _ => None,
+        }
+    }
+
+    /// Returns whether the work was stopped on request.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        match self {
+            Self::Http(HttpProblem::Cancelled(_)) => true,
+            Self::Helper(error) => matches!(error.problem, HelperProblem::Cancelled(_)),
+            _ => false,
+        }
+    }
+
+    /// Returns whether the registry does not have what it was asked for.
+    pub(crate) fn is_missing(&self) -> bool {
+        match self {
+            Self::NotFound { .. } => true,
+            Self::AfterMirrors { source, .. } => source.is_missing(),
+            _ => false,
         }
     }
 }
@@ -203,7 +233,7 @@ impl RegistryError {
 
     /// Returns whether the work was stopped on request.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.problem, RegistryProblem::Http(HttpProblem::Cancelled(_)))
+        self.problem.is_cancelled()
     }
 
     fn advice_on(&self, problem: &RegistryProblem) -> Option<String> {
@@ -248,12 +278,15 @@ impl RegistryError {
             RegistryProblem::WrongDigest { .. } | RegistryProblem::WrongLength { .. } => Some(
                 "something between here and the registry alters what is sent: a proxy or a mirror".to_owned(),
             ),
+            RegistryProblem::AfterMirrors { source, .. } => self.advice_on(source),
             RegistryProblem::Token { source, .. } => self.advice_on(source).or_else(|| {
                 Some("tell the registry's administrator: it sends clients there for tokens".to_owned())
             }),
+            RegistryProblem::Helper(error) => Some(error.advice()),
             RegistryProblem::Http(HttpProblem::Connection(_)) => Some(self.advice_on_connections()),
             RegistryProblem::Http(HttpProblem::Cancelled(_)) => None,
-            RegistryProblem::Http(problem) => HttpError::advice_on(problem).map(str::to_owned),
+            RegistryProblem::Http(problem) => advice_on_trust(problem, self.image.registry())
+                .or(HttpError::advice_on(problem).map(str::to_owned)),
             _ => None,
         }
     }
@@ -265,9 +298,9 @@ impl RegistryError {
     fn advice_on_login(&self, offered: &Offered) -> String {
         let registry = self.image.registry();
         let login = if self.is_on_docker_hub() {
-            "docker login".to_owned()
+            "lrops login".to_owned()
         } else {
-            format!("docker login {registry}")
+            format!("lrops login {registry}")
         };
         match offered {
             Offered::Nothing if self.is_on_docker_hub() => format!(
@@ -278,17 +311,13 @@ impl RegistryError {
                 "the credentials for {registry} are not accepted, or not for {}: {login} again, or ask its owner for access",
                 self.image.repository()
             ),
-            Offered::NotYet(what) => format!(
-                "{what} is configured for {registry}, which lrops does not use yet: keep a login for it in a config.json \
-                 without a helper"
-            ),
         }
     }
 
     fn advice_on_limits(&self) -> String {
         if self.is_on_docker_hub() {
             format!(
-                "Docker Hub limits pulls without a login: docker login, or {}",
+                "Docker Hub limits pulls without a login: lrops login, or {}",
                 self.mapping()
             )
         } else {
@@ -315,5 +344,21 @@ impl RegistryError {
             "take the image from elsewhere: --build-context {name}=docker-image://HOST/IMAGE or \
              {name}=oci-layout://DIRECTORY, or a base of this name under [bases] in lrops.toml"
         )
+    }
+}
+
+/// What to do about a registry whose certificate is not believed, or which asks for one.
+pub(crate) fn advice_on_trust(problem: &HttpProblem, registry: &str) -> Option<String> {
+    match problem {
+        HttpProblem::Certificate(_) => Some(format!(
+            "if {registry} has a certificate authority of its own, name its PEM file with --registry-ca or in lrops.toml, or \
+             put it into /etc/docker/certs.d/{registry}/ca.crt; if this machine's network inspects TLS, add its authority \
+             to the system's bundle, or name it in SSL_CERT_FILE"
+        )),
+        HttpProblem::ClientCertificateWanted => Some(format!(
+            "name client-cert and client-key for {registry} in lrops.toml, or put client.cert and client.key into \
+             /etc/docker/certs.d/{registry}/"
+        )),
+        _ => None,
     }
 }

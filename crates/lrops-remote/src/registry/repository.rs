@@ -15,6 +15,7 @@ use super::client::Registry;
 use super::document;
 use super::endpoint::Endpoint;
 use super::error::{Offered, RegistryError, RegistryProblem, Task};
+use super::keychain::Credentials;
 use crate::http::{Address, Answer, Exchange, HttpProblem, Method, RequestBody, Scheme, retry_after};
 
 /// The repository that a reference names.
@@ -23,6 +24,8 @@ pub(crate) struct Repository {
     registry: Registry,
     reference: Reference,
     endpoint: Endpoint,
+    /// The mirror that this is, as the user wrote it.
+    mirror: Option<String>,
 }
 
 /// One question to a registry.
@@ -108,12 +111,27 @@ impl<'a> Question<'a> {
 
 impl Repository {
     pub(crate) fn new(registry: &Registry, reference: &Reference) -> Self {
-        let endpoint = Endpoint::of(reference.registry(), &registry.settings().insecure);
+        Self {
+            registry: registry.clone(),
+            reference: reference.clone(),
+            endpoint: registry.endpoint(reference.registry()),
+            mirror: None,
+        }
+    }
+
+    /// Returns the repository of a mirror.
+    pub(crate) fn at(registry: &Registry, reference: &Reference, endpoint: Endpoint, mirror: String) -> Self {
         Self {
             registry: registry.clone(),
             reference: reference.clone(),
             endpoint,
+            mirror: Some(mirror),
         }
+    }
+
+    /// Returns the mirror that this is, if it is one.
+    pub(crate) fn mirror(&self) -> Option<&str> {
+        self.mirror.as_deref()
     }
 
     pub(crate) fn registry(&self) -> &Registry {
@@ -239,13 +257,20 @@ impl Repository {
         })
     }
 
-    /// Returns what the keychain has for this repository, without the secret.
+    /// Returns what the keychain has for this repository.
+    pub(crate) fn credentials(&self, cancel: &CancelToken) -> Result<Credentials, Interruption> {
+        let keychain = &self.registry.settings().keychain;
+        let found = keychain.credentials(&self.reference, cancel);
+        Ok(found.map_err(RegistryProblem::from)?)
+    }
+
+    /// Returns what the registry was shown, without the secret.
     pub(crate) fn offered(&self) -> Offered {
-        self.registry
-            .settings()
-            .keychain
-            .credentials(&self.reference)
-            .offered()
+        // Whoever is here was refused after the keychain was asked, which remembers what it said.
+        match self.credentials(&CancelToken::new()) {
+            Ok(credentials) => credentials.offered(),
+            Err(_) => Offered::Nothing,
+        }
     }
 
     fn judge(&self, answer: Answer, asked_elsewhere: Option<&Address>) -> Result<Answer, Interruption> {

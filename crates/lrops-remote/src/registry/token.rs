@@ -1,6 +1,7 @@
 //! Tokens: what a registry's token service gives for a scope.
 //!
-//! Rules: the distribution project's "Token Authentication Specification" (a GET with `service` and `scope`).
+//! Rules: the distribution project's "Token Authentication Specification" (a GET with `service` and `scope`) for users
+//! and passwords, and its "`OAuth2` Token Authentication" (a POST with `grant_type=refresh_token`) for identity tokens.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -14,7 +15,9 @@ use super::challenge::Challenge;
 use super::error::RegistryProblem;
 use super::keychain::Credentials;
 use super::repository::{Repository, refusal};
-use crate::http::{Address, Answer, Exchange, HttpProblem, Method, RequestBody, Scheme, retry_after};
+use crate::http::{
+    Address, Answer, Exchange, HttpClient, HttpProblem, Method, RequestBody, Scheme, retry_after,
+};
 
 const TOKEN_ANSWER_SIZE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -35,6 +38,20 @@ struct TokenAnswer {
     expires_in: Option<u64>,
 }
 
+/// The name under which identity tokens are exchanged.
+const CLIENT_ID: &str = "lrops";
+
+/// What a token service is asked.
+pub(crate) struct TokenRequest<'a> {
+    pub(crate) realm: &'a str,
+    pub(crate) service: Option<&'a str>,
+    /// In their written form; several may stand in one text, with spaces between them.
+    pub(crate) scopes: &'a [String],
+    pub(crate) credentials: &'a Credentials,
+    /// How the registry itself is spoken to.
+    pub(crate) registry_scheme: Scheme,
+}
+
 /// Gets a token that answers the challenge, with the repository's credentials where there are some.
 pub(crate) fn fetch(
     challenge: &Challenge,
@@ -42,7 +59,6 @@ pub(crate) fn fetch(
     repository: &Repository,
     cancel: &CancelToken,
 ) -> Result<Authorization, Interruption> {
-    cancel.check().map_err(HttpProblem::from)?;
     let Challenge::Bearer {
         realm,
         service,
@@ -51,40 +67,16 @@ pub(crate) fn fetch(
     else {
         return Err(RegistryProblem::Challenge("it wants no token").into());
     };
-    let address = address(realm, service.as_deref(), &wanted(scope, asked.as_deref()))?;
-    if address.scheme() == Scheme::Http && repository.scheme() == Scheme::Https {
-        return Err(RegistryProblem::Challenge("its token service would get credentials unencrypted").into());
-    }
-    let credentials = repository
-        .registry()
-        .settings()
-        .keychain
-        .credentials(repository.reference());
-    let authorization = match &credentials {
-        Credentials::Basic(secret) => Some(basic_value(secret)),
-        Credentials::Anonymous | Credentials::NotYet(_) => None,
+    let credentials = repository.credentials(cancel)?;
+    let scopes = wanted(scope, asked.as_deref());
+    let request = TokenRequest {
+        realm,
+        service: service.as_deref(),
+        scopes: &scopes,
+        credentials: &credentials,
+        registry_scheme: repository.scheme(),
     };
-    let exchange = Exchange {
-        method: Method::Get,
-        address: &address,
-        headers: &[("Accept", "application/json".to_owned())],
-        authorization: authorization.as_deref(),
-        body: RequestBody::None,
-        extra_patience: Duration::ZERO,
-    };
-    let started = Instant::now();
-    let result = repository
-        .registry()
-        .client()
-        .exchange(&exchange)
-        .map_err(Interruption::from);
-    let answer = result
-        .and_then(|answer| judge(answer, repository))
-        .map_err(|cause| at(&address, cause))?;
-    let bytes = answer
-        .into_bytes(TOKEN_ANSWER_SIZE_BYTES_MAX)
-        .map_err(|cause| at(&address, cause.into()))?;
-    read(&bytes, started).map_err(|problem| at(&address, problem.into()))
+    request.send(repository.registry().client(), cancel)
 }
 
 /// Returns the scopes to ask for. A registry that knows the repository under another name says so in its challenge; the
@@ -102,57 +94,157 @@ fn wanted(scope: &Scope, asked: Option<&str>) -> Vec<String> {
     scopes
 }
 
-fn address(realm: &str, service: Option<&str>, scopes: &[String]) -> Result<Address, RegistryProblem> {
-    let mut url = realm.to_owned();
-    let parameters = service
-        .map(|service| ("service", service))
-        .into_iter()
-        .chain(scopes.iter().map(|scope| ("scope", scope.as_str())));
-    for (name, value) in parameters {
-        let separator = if url.contains('?') { '&' } else { '?' };
-        let _ = write!(url, "{separator}{name}={}", percent_encoded(value));
+impl TokenRequest<'_> {
+    pub(crate) fn send(
+        &self,
+        client: &HttpClient,
+        cancel: &CancelToken,
+    ) -> Result<Authorization, Interruption> {
+        cancel.check().map_err(HttpProblem::from)?;
+        if let Credentials::RegistryToken(token) = self.credentials {
+            return Ok(Authorization {
+                value: format!("Bearer {token}"),
+                expiry: None,
+            });
+        }
+        let address = usable(self.realm)?;
+        if address.scheme() == Scheme::Http && self.registry_scheme == Scheme::Https {
+            return Err(
+                RegistryProblem::Challenge("its token service would get credentials unencrypted").into(),
+            );
+        }
+        let started = Instant::now();
+        let result = match self.credentials {
+            Credentials::IdentityToken { token, .. } => self.exchanged(&address, token, client),
+            _ => self.got(client),
+        };
+        let answer = result
+            .and_then(|answer| self.judge(answer))
+            .map_err(|cause| at(&address, cause))?;
+        let bytes = answer
+            .into_bytes(TOKEN_ANSWER_SIZE_BYTES_MAX)
+            .map_err(|cause| at(&address, cause.into()))?;
+        read(&bytes, started).map_err(|problem| at(&address, problem.into()))
     }
-    Address::parse(&url).map_err(|_| RegistryProblem::Challenge("its token service has no usable address"))
+
+    /// Asks with a GET, as users with passwords do.
+    fn got(&self, client: &HttpClient) -> Result<Answer, Interruption> {
+        let parameters = self.service.map(|service| ("service", service)).into_iter();
+        let scopes = self.scopes.iter().map(|scope| ("scope", scope.as_str()));
+        let url = with_parameters(self.realm, parameters.chain(scopes));
+        let address = usable(&url)?;
+        let secret = self.credentials.basic();
+        let authorization = secret.map(|secret| basic_value(&secret));
+        let exchange = Exchange {
+            method: Method::Get,
+            address: &address,
+            headers: &[("Accept", "application/json".to_owned())],
+            authorization: authorization.as_deref(),
+            body: RequestBody::None,
+            extra_patience: Duration::ZERO,
+        };
+        client.exchange(&exchange).map_err(Interruption::from)
+    }
+
+    /// Asks with a POST, which exchanges an identity token. Services that know none are asked as containerd and Docker
+    /// ask them: with the identity token in the place of a password.
+    fn exchanged(&self, address: &Address, token: &str, client: &HttpClient) -> Result<Answer, Interruption> {
+        let scopes = self.scopes.join(" ");
+        let mut fields = vec![
+            ("grant_type", "refresh_token"),
+            ("client_id", CLIENT_ID),
+            ("refresh_token", token),
+        ];
+        fields.extend(self.service.map(|service| ("service", service)));
+        if !scopes.is_empty() {
+            fields.push(("scope", scopes.as_str()));
+        }
+        let form: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", form_encoded(value)))
+            .collect();
+        let form = form.join("&");
+        let exchange = Exchange {
+            method: Method::Post,
+            address,
+            headers: &[
+                ("Accept", "application/json".to_owned()),
+                ("Content-Type", "application/x-www-form-urlencoded".to_owned()),
+            ],
+            authorization: None,
+            body: RequestBody::Secret(form.as_bytes()),
+            extra_patience: Duration::ZERO,
+        };
+        let answer = client.exchange(&exchange).map_err(Interruption::from)?;
+        match answer.status() {
+            404 | 405 => self.got(client),
+            _ => Ok(answer),
+        }
+    }
+
+    fn judge(&self, answer: Answer) -> Result<Answer, Interruption> {
+        let status = answer.status();
+        let wait = retry_after(answer.headers());
+        // `OAuth2` answers a refresh token that it does not accept with 400 and `invalid_grant` (RFC 6749, section 5.2).
+        let is_grant = matches!(self.credentials, Credentials::IdentityToken { .. });
+        match status {
+            200..=299 => Ok(answer),
+            400 if is_grant => Err(self.refused(answer)),
+            401 | 403 => Err(self.refused(answer)),
+            408 | 429 | 500..=599 => {
+                let problem = RegistryProblem::Status {
+                    status,
+                    detail: refusal(answer),
+                };
+                Err(Interruption::Transient {
+                    problem,
+                    retry_after: wait,
+                })
+            }
+            _ => Err(RegistryProblem::Status {
+                status,
+                detail: refusal(answer),
+            }
+            .into()),
+        }
+    }
+
+    fn refused(&self, answer: Answer) -> Interruption {
+        RegistryProblem::Unauthorized {
+            detail: refusal(answer),
+            offered: self.credentials.offered(),
+        }
+        .into()
+    }
 }
 
-fn percent_encoded(text: &str) -> String {
+fn usable(url: &str) -> Result<Address, RegistryProblem> {
+    Address::parse(url).map_err(|_| RegistryProblem::Challenge("its token service has no usable address"))
+}
+
+fn with_parameters<'a>(realm: &str, parameters: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut url = realm.to_owned();
+    for (name, value) in parameters {
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let _ = write!(url, "{separator}{name}={}", percent_encoded(value, "-._~:/,"));
+    }
+    url
+}
+
+fn form_encoded(text: &str) -> String {
+    percent_encoded(text, "-._*")
+}
+
+fn percent_encoded(text: &str, kept: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:/,".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || kept.as_bytes().contains(&byte) {
             encoded.push(char::from(byte));
         } else {
             let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded
-}
-
-fn judge(answer: Answer, repository: &Repository) -> Result<Answer, Interruption> {
-    let status = answer.status();
-    let wait = retry_after(answer.headers());
-    match status {
-        200..=299 => Ok(answer),
-        401 | 403 => Err(RegistryProblem::Unauthorized {
-            detail: refusal(answer),
-            offered: repository.offered(),
-        }
-        .into()),
-        408 | 429 | 500..=599 => {
-            let problem = RegistryProblem::Status {
-                status,
-                detail: refusal(answer),
-            };
-            Err(Interruption::Transient {
-                problem,
-                retry_after: wait,
-            })
-        }
-        _ => Err(RegistryProblem::Status {
-            status,
-            detail: refusal(answer),
-        }
-        .into()),
-    }
 }
 
 /// Says that it happened at the token service.
@@ -243,14 +335,10 @@ mod tests {
 
     #[test]
     fn a_realm_keeps_its_own_parameters() {
-        let address = address(
-            "https://a.example/t?x=1",
-            Some("my service"),
-            &["repository:a/b:pull".to_owned()],
-        )
-        .unwrap();
+        let parameters = [("service", "my service"), ("scope", "repository:a/b:pull")];
+        let url = with_parameters("https://a.example/t?x=1", parameters.into_iter());
         assert_eq!(
-            address.target(),
+            url,
             "https://a.example/t?x=1&service=my%20service&scope=repository:a/b:pull"
         );
     }

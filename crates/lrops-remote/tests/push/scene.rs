@@ -14,10 +14,10 @@ use lrops_model::image::{ImageNode, walk_image};
 use lrops_model::oci::{Descriptor, MediaType};
 use lrops_model::reference::Reference;
 use lrops_model::upload::MemoryJournal;
-use lrops_remote::http::{HttpClient, HttpSettings, Proxies, Timeouts};
+use lrops_remote::http::{HostTrust, HttpClient, HttpSettings, Proxies, Timeouts};
 use lrops_remote::registry::{
-    BlobOutcome, DockerConfig, Keychain, Push, PushError, PushSettings, Registry, RegistryError,
-    RegistrySettings, TagOutcome,
+    BlobOutcome, CredentialSource, DockerConfig, HelperSettings, Keychain, Push, PushError, PushSettings,
+    Registry, RegistryError, RegistrySettings, TagOutcome,
 };
 use lrops_testkit::registry::{Access, Fault, RegistryOptions, RegistryServer, SeenRequest};
 use serde_json::{Value, json};
@@ -201,23 +201,27 @@ impl Scene {
 
     /// A client, as another process would have it.
     pub(crate) fn client(&self) -> Registry {
-        let keychain = self.login.map_or(Keychain::Anonymous, |secret| {
+        let keychain = self.login.map_or_else(Keychain::anonymous, |secret| {
             let (user, password) = secret.split_once(':').unwrap();
             let entry = json!({"username": user, "password": password});
             let config = json!({"auths": {self.name.clone(): entry}});
-            Keychain::DockerConfig(DockerConfig::parse(config.to_string().as_bytes()).unwrap())
+            let config = DockerConfig::parse(config.to_string().as_bytes()).unwrap();
+            Keychain::new(vec![CredentialSource::Config(config)], HelperSettings::USUAL)
         });
         let client = HttpClient::new(HttpSettings {
             user_agent: "test".to_owned(),
             timeouts: self.timeouts,
             proxies: Proxies::default(),
             certificate_authorities: Vec::new(),
+            trust: HostTrust::default(),
             retry_waits: vec![Duration::from_millis(1); self.retries],
         });
         Registry::new(
             Arc::new(client),
             RegistrySettings {
-                insecure: [].into(),
+                insecure: Vec::new(),
+                secure: [].into(),
+                mirrors: [].into(),
                 keychain,
             },
         )

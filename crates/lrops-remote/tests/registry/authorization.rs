@@ -106,7 +106,7 @@ fn credentials_go_to_the_token_service_and_the_token_to_the_registry() {
         "{}",
         chain(&error)
     );
-    assert!(error.advice().unwrap().contains("docker login 127.0.0.1:"));
+    assert!(error.advice().unwrap().contains("lrops login 127.0.0.1:"));
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_busy_token_service_is_asked_again() {
     }
     let error = case.resolve(":1.0").unwrap_err();
     assert!(
-        chain(&error).contains("/token?… gave no token: the server answered 503"),
+        chain(&error).contains("/token gave no token: the server answered 503"),
         "{}",
         chain(&error)
     );

@@ -9,9 +9,10 @@ use lrops_model::blob::{BlobSource, open_verified};
 use lrops_model::cancel::CancelToken;
 use lrops_model::oci::{Descriptor, MediaType};
 use lrops_model::reference::Reference;
-use lrops_remote::http::{HttpClient, HttpSettings, Proxies, Timeouts};
+use lrops_remote::http::{HostTrust, HttpClient, HttpSettings, Proxies, Timeouts};
 use lrops_remote::registry::{
-    DockerConfig, Keychain, Registry, RegistryError, RegistryImage, RegistrySettings, Resolved,
+    CredentialSource, DockerConfig, HelperSettings, Keychain, Registry, RegistryError, RegistryImage,
+    RegistrySettings, Resolved,
 };
 use lrops_testkit::registry::{Access, Fault, RegistryServer};
 
@@ -41,7 +42,7 @@ impl Case {
         let index = server.put_manifest(REPOSITORY, Some("1.0"), MediaType::OCI_INDEX, index.as_bytes());
         Self {
             server,
-            keychain: Keychain::Anonymous,
+            keychain: Keychain::anonymous(),
             index,
             layer,
         }
@@ -53,7 +54,8 @@ impl Case {
             r#"{{"auths":{{"{}":{{"username":"{user}","password":"{password}"}}}}}}"#,
             self.server.name()
         );
-        self.keychain = Keychain::DockerConfig(DockerConfig::parse(config.as_bytes()).unwrap());
+        let config = DockerConfig::parse(config.as_bytes()).unwrap();
+        self.keychain = Keychain::new(vec![CredentialSource::Config(config)], HelperSettings::USUAL);
         self
     }
 
@@ -65,7 +67,7 @@ impl Case {
 
     pub(crate) fn registry(&mut self) -> Registry {
         registry(
-            std::mem::replace(&mut self.keychain, Keychain::Anonymous),
+            std::mem::replace(&mut self.keychain, Keychain::anonymous()),
             Proxies::default(),
             3,
         )
@@ -105,12 +107,15 @@ pub(crate) fn registry(keychain: Keychain, proxies: Proxies, retries: usize) -> 
         },
         proxies,
         certificate_authorities: Vec::new(),
+        trust: HostTrust::default(),
         retry_waits: vec![Duration::from_millis(1); retries],
     });
     Registry::new(
         Arc::new(client),
         RegistrySettings {
-            insecure: [].into(),
+            insecure: Vec::new(),
+            secure: [].into(),
+            mirrors: [].into(),
             keychain,
         },
     )

@@ -102,7 +102,7 @@ fn a_registry_that_is_not_there_is_told_with_the_way_around_it() {
         ..Proxies::default()
     };
     let reference: Reference = "alpine:3.18".parse().unwrap();
-    let hub = registry(Keychain::Anonymous, proxies, 1);
+    let hub = registry(Keychain::anonymous(), proxies, 1);
     let error = hub.resolve(&reference, &CancelToken::new()).unwrap_err();
     let text = chain(&error).to_lowercase();
     assert!(
@@ -116,7 +116,7 @@ fn a_registry_that_is_not_there_is_told_with_the_way_around_it() {
         "{advice}"
     );
     let reference: Reference = "127.0.0.1:1/a".parse().unwrap();
-    let local = registry(Keychain::Anonymous, Proxies::default(), 0);
+    let local = registry(Keychain::anonymous(), Proxies::default(), 0);
     let error = local.resolve(&reference, &CancelToken::new()).unwrap_err();
     assert!(
         chain(&error).to_lowercase().contains("connection refused"),

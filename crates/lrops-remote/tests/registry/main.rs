@@ -1,6 +1,11 @@
-//! Pulling from a registry that misbehaves as told.
+//! Registries that misbehave as told, and who and where we are when we ask them.
 
 mod authorization;
 mod case;
 mod content;
+mod credentials;
 mod faults;
+mod login;
+mod mirrors;
+mod service;
+mod trust;

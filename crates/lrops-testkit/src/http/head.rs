@@ -69,7 +69,8 @@ impl RequestHead {
         };
         let closes = match version.as_str() {
             "HTTP/1.1" => head.headers.has_word("connection", "close"),
-            _ => !head.headers.has_word("connection", "keep-alive"),
+            "HTTP/1.0" => !head.headers.has_word("connection", "keep-alive"),
+            _ => return Err(invalid("only HTTP/1 is spoken")),
         };
         Ok(Some(Self {
             method,
@@ -136,6 +137,14 @@ struct Head {
 
 impl Head {
     fn read(reader: &mut impl BufRead) -> io::Result<Option<Self>> {
+        // A client that tries TLS first waits for an answer, and its hello has no line to wait for.
+        if reader
+            .fill_buf()?
+            .first()
+            .is_some_and(|byte| !byte.is_ascii_uppercase())
+        {
+            return Err(invalid("a message starts with its method or its version"));
+        }
         let mut limited = Read::take(reader, HEAD_SIZE_BYTES_MAX);
         let Some(first) = line(&mut limited)? else {
             return Ok(None);

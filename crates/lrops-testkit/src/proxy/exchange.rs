@@ -13,8 +13,8 @@ use crate::http::{AnswerHead, Body, Framing, Headers, RequestHead, close_after_a
 const BUFFER_SIZE_BYTES: usize = 256 * 1024;
 /// How long the registry has for its `100 Continue`; then the body goes on without it.
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
-/// How long the registry has to end a connection that was cut.
-const END_WAIT: Duration = Duration::from_millis(500);
+/// How long the registry has to see the end of a request that was cut.
+const END_WAIT: Duration = Duration::from_secs(1);
 
 /// What comes behind a request.
 pub(super) enum Next {
@@ -95,7 +95,7 @@ impl Exchange<'_> {
             self.send(&head, &mut body, &upstream, cut_after)
         };
         if matches!(sent, Sent::UntilCut) {
-            end(&upstream);
+            end_request(&upstream);
             return Ok(Next::Cut);
         }
         let relay = Relay {
@@ -165,8 +165,7 @@ impl Exchange<'_> {
             passed_bytes += passed as u64;
             let is_sent = send_piece(upstream, &self.buffer[..passed], is_chunked);
             if passage != Passage::Whole {
-                // The registry sees the end before the client does, and so before the client asks how far it came.
-                end(upstream);
+                end_request(upstream);
                 if matches!(passage, Passage::CutAll(_)) {
                     self.shared.connections.end_all();
                 }
@@ -218,6 +217,15 @@ impl Exchange<'_> {
     }
 }
 
+/// Shows the registry the end of a request that was cut, and waits until it has seen it.
+///
+/// So the client, which is cut afterwards, cannot ask how far it came before the registry knows.
+fn end_request(mut upstream: &TcpStream) {
+    let _ = upstream.shutdown(Shutdown::Write);
+    let _ = upstream.set_read_timeout(Some(END_WAIT));
+    while upstream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {}
+}
+
 /// Returns the answer that the registry is not asked for.
 fn own_answer(disturbance: Option<&Disturbance>, head: &RequestHead) -> Option<(u16, Headers, Vec<u8>)> {
     let mut own = Headers::default();
@@ -238,14 +246,6 @@ fn own_answer(disturbance: Option<&Disturbance>, head: &RequestHead) -> Option<(
         }
         _ => None,
     }
-}
-
-/// Ends a connection to the registry, and waits until the registry has seen it: a client that asks at once how far it came
-/// would else be answered by a registry that has not yet read what came before the cut.
-fn end(mut upstream: &TcpStream) {
-    let _ = upstream.shutdown(Shutdown::Write);
-    let _ = upstream.set_read_timeout(Some(END_WAIT));
-    while upstream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {}
 }
 
 fn send_piece(mut upstream: &TcpStream, bytes: &[u8], is_chunked: bool) -> io::Result<()> {

@@ -46,8 +46,10 @@ pub(super) fn serve(registry: &Registry, stream: &TcpStream) {
     };
     let mut reader = BufReader::with_capacity(BUFFER_SIZE_BYTES, stream);
     while let Ok(Some(head)) = RequestHead::read(&mut reader) {
-        let incoming = Incoming::new(&head, &mut reader, stream);
-        match answer(registry, address, stream, &head, incoming) {
+        let request = SeenRequest::of(&head);
+        let seen = registry.see(&request);
+        let incoming = Incoming::new(&head, &mut reader, stream, seen);
+        match answer(registry, address, stream, request, &head, incoming) {
             Next::Request => {}
             Next::End => return,
             Next::Reset => return reset(stream),
@@ -59,13 +61,11 @@ fn answer(
     registry: &Registry,
     address: SocketAddr,
     stream: &TcpStream,
+    mut request: SeenRequest,
     head: &RequestHead,
     mut incoming: Incoming<'_, '_>,
 ) -> Next {
-    let mut request = SeenRequest::of(head);
-    let number = registry.see(&request);
     let outcome = outcome(registry, address, &mut request, &mut incoming);
-    registry.count_body(number, incoming.received);
     let (answer, fault, ends) = match outcome {
         Ok(Outcome::Answer(answer, fault)) => (answer, fault, head.closes || !incoming.is_finished()),
         Ok(Outcome::Last(answer)) => (answer, None, true),

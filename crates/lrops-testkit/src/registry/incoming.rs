@@ -2,6 +2,8 @@
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::http::{Body, Framing, RequestHead, wait};
@@ -14,8 +16,9 @@ pub(super) struct Incoming<'connection, 'stream> {
     body: Body<&'connection mut BufReader<&'stream TcpStream>>,
     stream: &'stream TcpStream,
     awaits_continue: bool,
-    /// How many bytes were read.
-    pub(super) received: u64,
+    received: u64,
+    /// How many bytes were read, for others to see.
+    seen: Arc<AtomicU64>,
     /// After how many bytes reading is an error.
     pub(super) cut_after: Option<u64>,
     /// The length of a piece and the wait before it.
@@ -30,16 +33,23 @@ impl<'connection, 'stream> Incoming<'connection, 'stream> {
         head: &RequestHead,
         reader: &'connection mut BufReader<&'stream TcpStream>,
         stream: &'stream TcpStream,
+        seen: Arc<AtomicU64>,
     ) -> Self {
         Self {
             body: Body::new(reader, Framing::of_request(&head.headers)),
             stream,
             awaits_continue: head.awaits_continue(),
             received: 0,
+            seen,
             cut_after: None,
             slow: None,
             bytes_max: None,
         }
+    }
+
+    /// Returns how many bytes were read.
+    pub(super) fn received(&self) -> u64 {
+        self.received
     }
 
     /// Returns whether the body was read to its end.
@@ -102,6 +112,7 @@ impl Read for Incoming<'_, '_> {
         }
         let read = self.body.read(&mut buffer[..length])?;
         self.received += read as u64;
+        self.seen.store(self.received, Ordering::SeqCst);
         if self.bytes_max.is_some_and(|max| self.received > max) {
             return Err(io::ErrorKind::FileTooLarge.into());
         }

@@ -34,7 +34,8 @@ pub enum Right {
 pub enum Resumption {
     /// It goes on with the bytes that came.
     Resumes,
-    /// The next request to it finds it unknown, as with distribution 2.8, when bytes came that no answer has told of.
+    /// When bytes came that no answer has told of, the next request to it answers 404 `BLOB_UPLOAD_INVALID`, as
+    /// distribution 2.8 does (for ever), and later ones 404 `BLOB_UPLOAD_UNKNOWN`.
     ForgetsOnCut,
 }
 
@@ -43,6 +44,8 @@ pub enum Resumption {
 pub enum Chunks {
     /// It is.
     Accepted,
+    /// It is, but `Content-Range` is not looked at, as with distribution 2.8: what comes is added.
+    RangeIgnored,
     /// It is answered with this status, such as 404, 405 or 416; a blob comes in one `PUT`.
     Refused(u16),
 }
@@ -127,13 +130,14 @@ impl RegistryOptions {
         }
     }
 
-    /// Returns a registry with the habits of distribution 2.8: absolute locations, no single `POST`, no deletion, and
-    /// uploads that are lost with their connection.
+    /// Returns a registry with the habits of distribution 2.8: absolute locations, no single `POST`, no deletion,
+    /// ranges of chunks that are not looked at, and uploads that are lost with their connection.
     pub fn like_distribution() -> Self {
         Self::usual()
             .with_locations(Locations::Absolute)
             .with_single_post(SinglePost::OpensSession)
             .with_deletion(Deletion::Nothing)
+            .with_chunks(Chunks::RangeIgnored)
             .with_resumption(Resumption::ForgetsOnCut)
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lrops_model::digest::Digest;
@@ -33,7 +34,8 @@ pub(super) struct Registry {
 #[derive(Default)]
 struct Log {
     faults: Faults,
-    requests: Vec<SeenRequest>,
+    /// With the bytes of their bodies, which are counted as they come.
+    requests: Vec<(SeenRequest, Arc<AtomicU64>)>,
 }
 
 impl RegistryServer {
@@ -147,7 +149,12 @@ impl RegistryServer {
 
     /// Returns what was asked until now.
     pub fn requests(&self) -> Vec<SeenRequest> {
-        self.registry.log().requests.clone()
+        let log = self.registry.log();
+        let requests = log.requests.iter().map(|(request, body_length)| SeenRequest {
+            body_length: body_length.load(Ordering::SeqCst),
+            ..request.clone()
+        });
+        requests.collect()
     }
 
     /// Returns a blob of a repository.
@@ -171,14 +178,16 @@ impl RegistryServer {
             .unwrap_or_default()
     }
 
-    /// Returns how many bytes of request bodies were read for blobs, whether they were kept or not.
+    /// Returns how many bytes of request bodies were read for blobs until now, whether they were kept or not.
     pub fn bytes_received(&self) -> u64 {
         let log = self.registry.log();
         let uploads = log
             .requests
             .iter()
-            .filter(|request| request.path().contains("/blobs/uploads"));
-        uploads.map(|request| request.body_length).sum()
+            .filter(|(request, _)| request.path().contains("/blobs/uploads"));
+        uploads
+            .map(|(_, body_length)| body_length.load(Ordering::SeqCst))
+            .sum()
     }
 
     /// Returns how many uploads are open.
@@ -215,16 +224,11 @@ impl Registry {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers a request, and returns its number.
-    pub(super) fn see(&self, request: &SeenRequest) -> usize {
-        let requests = &mut self.log().requests;
-        requests.push(request.clone());
-        requests.len() - 1
-    }
-
-    /// Remembers how many bytes a request's body had.
-    pub(super) fn count_body(&self, number: usize, bytes: u64) {
-        self.log().requests[number].body_length = bytes;
+    /// Remembers a request, and returns where the bytes of its body are counted.
+    pub(super) fn see(&self, request: &SeenRequest) -> Arc<AtomicU64> {
+        let body_length = Arc::new(AtomicU64::new(0));
+        self.log().requests.push((request.clone(), body_length.clone()));
+        body_length
     }
 
     /// Takes the fault that is meant for a request.

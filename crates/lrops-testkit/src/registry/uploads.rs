@@ -197,7 +197,7 @@ impl Exchange<'_> {
                 session.bytes.extend_from_slice(&buffer[..length]);
             } else {
                 session.stop_writing();
-                return read.map(|_| incoming.received);
+                return read.map(|_| incoming.received());
             }
         }
     }
@@ -225,7 +225,7 @@ impl Exchange<'_> {
         }
         if self.is_forgotten(&content.sessions[id]) {
             content.sessions.remove(id);
-            return Err(unknown_upload());
+            return Err(Answer::refusal(404, "BLOB_UPLOAD_INVALID", "blob upload invalid"));
         }
         let session = content.sessions.get_mut(id).ok_or_else(unknown_upload)?;
         session.stop_writing();
@@ -262,6 +262,9 @@ impl Exchange<'_> {
         session: &mut Session,
         incoming: &Incoming<'_, '_>,
     ) -> Result<(), Answer> {
+        if self.registry.options.chunks == Chunks::RangeIgnored {
+            return Ok(());
+        }
         let text = match self.request.header("content-range") {
             None if !session.has_short_chunk => return Ok(()),
             text => text.unwrap_or_default(),

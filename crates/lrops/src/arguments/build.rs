@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
-use super::PlaceArguments;
+use super::{PlaceArguments, PublishArguments, RegistryArguments};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -175,6 +175,10 @@ pub(crate) struct BuildArguments {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "PROVENANCE", help_heading = "Result")]
     pub(crate) provenance: Option<String>,
 
+    #[command(flatten)]
+    pub(crate) publish: PublishArguments,
+    #[command(flatten)]
+    pub(crate) registries: RegistryArguments,
     #[command(flatten)]
     pub(crate) places: PlaceArguments,
 

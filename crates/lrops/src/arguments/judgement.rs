@@ -118,11 +118,6 @@ fn later(arguments: &BuildArguments) -> Vec<Judgement> {
             "the embedded engine is the default and needs no Docker",
         ),
         (
-            arguments.push == Some(true),
-            "--push",
-            "build with --output=type=oci,dest=DIR,tar=false and copy that to the registry, for example with skopeo",
-        ),
-        (
             arguments.load == Some(true),
             "--load",
             "build with --output=type=oci,dest=FILE and load that where it is needed",

@@ -2,14 +2,21 @@
 //! what is meant.
 
 mod build;
+mod image;
 mod judgement;
+mod registry;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use build::{BuildArguments, EngineName, HostCa, ProgressMode};
+pub(crate) use image::{
+    CopyArguments, CreateArguments, ImageCommand, InspectArguments, PruneArguments, RemoveArguments,
+    TagArguments, TransferArguments,
+};
 pub(crate) use judgement::{Judgement, judge};
+pub(crate) use registry::{PublishArguments, PullArguments, PushArguments, RegistryArguments};
 
 /// One Dockerfile, one proved multi-platform image.
 #[derive(Debug, Parser)]
@@ -36,15 +43,23 @@ pub(crate) enum Command {
     Plan(Box<PlanArguments>),
     /// Prove that an image is complete and that its programs are its platforms'
     Verify(VerifyArguments),
-    /// Look at the images in the store
+    /// Publish an image that is here: prove it, send what its registry lacks, move its tags last
+    Push(Box<PushArguments>),
+    /// Bring an image from its registry into the store
+    Pull(Box<PullArguments>),
+    /// Look at images, here and in registries; retag, copy, combine and remove them
     #[command(subcommand)]
-    Image(ImageCommand),
+    Image(Box<ImageCommand>),
     /// Look at the store's size, and free it
     #[command(subcommand)]
     Cache(CacheCommand),
     /// Assemble base images from distribution packages
     #[command(subcommand)]
     Base(BaseCommand),
+    /// Log in to a registry
+    Login(LoginArguments),
+    /// Log out from a registry
+    Logout(LogoutArguments),
 }
 
 /// Where things are.
@@ -86,7 +101,8 @@ pub(crate) struct PlanArguments {
 /// `lrops verify`.
 #[derive(Args, Debug)]
 pub(crate) struct VerifyArguments {
-    /// An image in the store, the directory of an OCI layout, or an OCI archive
+    /// An image: an OCI layout's directory, an OCI archive, a name in the store, or else in its registry;
+    /// `docker://NAME` means the registry's
     pub(crate) image: String,
     /// Platforms that the image must have, and may have alone
     #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
@@ -98,50 +114,34 @@ pub(crate) struct VerifyArguments {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
     #[command(flatten)]
+    pub(crate) registries: RegistryArguments,
+    #[command(flatten)]
     pub(crate) places: PlaceArguments,
 }
 
-/// `lrops image`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ImageCommand {
-    /// List the images in the store
-    #[command(visible_alias = "list")]
-    Ls {
-        /// Text for people, or JSON
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-        #[command(flatten)]
-        places: PlaceArguments,
-    },
-    /// Show an image: one row a platform
-    Inspect {
-        /// An image in the store, the directory of an OCI layout, or an OCI archive
-        image: String,
-        /// Text for people, or JSON
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-        #[command(flatten)]
-        places: PlaceArguments,
-    },
-    /// Write an image as `lrops build --output` would
-    Export {
-        /// An image in the store
-        image: String,
-        /// Where to, as for `lrops build`: type=oci,dest=PATH[,tar=false], type=local,dest=DIR, type=tar,dest=FILE
-        #[arg(long, short, value_name = "OUTPUT", required = true)]
-        output: Vec<String>,
-        #[command(flatten)]
-        places: PlaceArguments,
-    },
-    /// Remove names of images; `lrops cache prune` then frees what nothing needs
-    #[command(visible_alias = "remove")]
-    Rm {
-        /// Images in the store
-        #[arg(required = true)]
-        images: Vec<String>,
-        #[command(flatten)]
-        places: PlaceArguments,
-    },
+/// `lrops login`.
+#[derive(Args, Debug)]
+pub(crate) struct LoginArguments {
+    /// The registry, HOST[:PORT] [default: Docker Hub]
+    pub(crate) server: Option<String>,
+    /// The user
+    #[arg(long, short, value_name = "USER")]
+    pub(crate) username: Option<String>,
+    /// The password, or a token; others on this machine can read it here
+    #[arg(long, short, value_name = "PASSWORD", conflicts_with = "password_stdin")]
+    pub(crate) password: Option<String>,
+    /// Take the password from standard input
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    #[command(flatten)]
+    pub(crate) registries: RegistryArguments,
+}
+
+/// `lrops logout`.
+#[derive(Args, Debug)]
+pub(crate) struct LogoutArguments {
+    /// The registry, HOST[:PORT] [default: Docker Hub]
+    pub(crate) server: Option<String>,
 }
 
 /// `lrops cache`.

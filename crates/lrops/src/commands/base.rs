@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{print, print_json, say};
 use crate::amounts;
-use crate::arguments::{BaseCommand, BaseSelection, Format};
+use crate::arguments::{BaseCommand, BaseSelection, Format, RegistryArguments};
 use crate::configuration::FILE_NAME;
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -55,7 +55,13 @@ impl Work {
         let cancel = CancelToken::new();
         let mode = progress(selection.progress, false, environment)?;
         let store = environment.store_root(selection.places.store.as_deref());
-        let session = Session::open(&store, configuration, environment, Use::Build(&cancel))?;
+        let session = Session::open(
+            &store,
+            configuration,
+            &RegistryArguments::default(),
+            environment,
+            Use::Build(&cancel),
+        )?;
         let progress = Progress::begin(mode, 1);
         signals::watch(&cancel, progress.notices())?;
         let bases = session.bases()?;
@@ -233,7 +239,13 @@ struct ListedBuild {
 fn list(format: Format, selection: &BaseSelection, environment: &Environment) -> Result<(), Failure> {
     let (configuration, wanted) = selected(selection, environment)?;
     let store = environment.store_root(selection.places.store.as_deref());
-    let session = Session::open(&store, configuration, environment, Use::Look)?;
+    let session = Session::open(
+        &store,
+        configuration,
+        &RegistryArguments::default(),
+        environment,
+        Use::Look,
+    )?;
     let cached = session
         .bases()?
         .cached()

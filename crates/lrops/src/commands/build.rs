@@ -5,17 +5,20 @@ use std::time::Instant;
 use lrops_model::engine::{Delivered, Engine};
 use lrops_model::event::{BuildEvent, StepName, StepOutcome};
 use lrops_model::oci::Descriptor;
+use lrops_remote::registry::PushEvent;
 use lrops_store::layout::LayoutName;
-use lrops_store::verify::{Report, verify_image};
 
+use super::publishing::{self, Published, Publishing};
 use super::summary::{Summary, summary};
-use super::{check, metadata, plan, print, say, verify};
+use super::{check, metadata, plan, print, push, say, verify};
 use crate::arguments::{BuildArguments, ProgressMode};
 use crate::delivery::Delivery;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::image;
 use crate::progress::Progress;
+use crate::proof::{self, Proved};
+use crate::publish::{EarlyPush, Means, Publication, Tagging};
 use crate::report;
 use crate::request::{Destination, Intent, Method, Output, resolve};
 use crate::session::{Session, Use};
@@ -50,6 +53,7 @@ pub(super) fn open(
     let session = Session::open(
         &intent.store,
         intent.configuration.clone(),
+        &intent.registries,
         environment,
         Use::Build(cancel),
     )?;
@@ -83,12 +87,8 @@ fn build(intent: &Intent, environment: &Environment) -> Result<(), Failure> {
             store: session.store.root(),
             places: &built.places,
             tally: &tally,
-            programs: built
-                .report
-                .platforms
-                .iter()
-                .map(|platform| platform.programs)
-                .sum(),
+            programs: built.programs,
+            published: built.published.as_ref(),
             elapsed,
         }));
     }
@@ -115,63 +115,188 @@ fn writes_to_stdout(outputs: &[Output]) -> bool {
 /// What a build came to.
 struct Built {
     root: Descriptor,
-    report: Report,
+    programs: usize,
     places: Vec<String>,
+    published: Option<Published>,
 }
 
-/// Builds, proves, and only then names and delivers.
+/// Builds, proves, and only then names, delivers and publishes.
 fn build_and_deliver(intent: &Intent, session: &Session, progress: &Progress) -> Result<Built, Failure> {
-    let request = &intent.request;
     let on_event = |event: BuildEvent| progress.event(&event);
-    let delivered = session.with_engine(request, &on_event, |engine| {
-        engine.build(request, session.store.layout(), &on_event)
+    let Some(wish) = &intent.publish else {
+        let root = engine_builds(intent, session, &on_event)?;
+        let proved = activity(progress, "verifying the image", || {
+            prove(intent, session, progress, &root)
+        })?;
+        return deliver(intent, session, progress, &proved);
+    };
+    let cancel = intent.request.cancel.child();
+    let board = publishing::board(&on_event, &intent.request.tags);
+    let take = |event: &PushEvent<'_>| board.take(event);
+    let means = Means {
+        registry: session.registry(),
+        settings: wish.settings,
+        journal: session.store.uploads(),
+        cancel: &cancel,
+    };
+    let tagging = if wish.by_digest {
+        Tagging::DigestOnly
+    } else {
+        Tagging::Names
+    };
+    let publication = Publication::new(means, &intent.request.tags, wish.overwrite, &take).tagging(tagging);
+    let mut publishing = Publishing {
+        publication: &publication,
+        board: &board,
+        source: session.store.layout(),
+        cancel: &cancel,
+        continuation: "",
+    };
+    let proved = build_while_sending(intent, session, progress, &publishing);
+    let proved = publishing.end(proved)?;
+    let image = proved.tree().descriptor().digest.to_string();
+    let directory = std::path::Path::new("/");
+    let continuation = publishing::continuation(
+        &image,
+        &intent.request.tags,
+        &wish.flags,
+        &intent.registries,
+        &wish.places,
+        directory,
+    );
+    publishing.continuation = &continuation;
+    // Named here before it is named there: whatever happens on the way, the command that goes on finds it.
+    let built = publishing.end(deliver(intent, session, progress, &proved))?;
+    let published = publishing.end(publish(&publishing, progress, &proved))?;
+    Ok(Built {
+        published: Some(published),
+        ..built
+    })
+}
+
+fn engine_builds(
+    intent: &Intent,
+    session: &Session,
+    on_event: &(dyn Fn(BuildEvent) + Send + Sync),
+) -> Result<Descriptor, Failure> {
+    let request = &intent.request;
+    let delivered = session.with_engine(request, on_event, |engine| {
+        engine.build(request, session.store.layout(), on_event)
     })??;
-    let root = match delivered {
-        Delivered::Stored(root) => root,
+    match delivered {
+        Delivered::Stored(root) => Ok(root),
         Delivered::Pushed(digest) => {
             let message =
                 format!("the engine pushed {digest} by itself, which the embedded engine never does");
-            return Err(Failure::because(message));
+            Err(Failure::because(message))
         }
-    };
-    let report = activity(progress, "verifying the image", || prove(intent, session, &root))?;
-    for finding in &report.findings {
-        progress.event(&BuildEvent::Found {
-            finding: finding.clone(),
+    }
+}
+
+/// Builds and proves, and meanwhile sends the layers that are ready.
+fn build_while_sending(
+    intent: &Intent,
+    session: &Session,
+    progress: &Progress,
+    publishing: &Publishing<'_>,
+) -> Result<Proved, Failure> {
+    let publication = publishing.publication;
+    let failed = |error| publishing.failed_before_all(error);
+    publication.check_rights().map_err(failed)?;
+    for (name, there) in publication.taken_versions().map_err(failed)? {
+        publishing.board.line(&format!(
+            "{} names {there} already: the build has to come to the same image, or --force it",
+            name.familiar()
+        ));
+    }
+    let parallel = intent.publish.as_ref().map_or(1, |wish| wish.settings.parallel);
+    std::thread::scope(|scope| {
+        let early = EarlyPush::start(scope, publication, session.store.layout(), parallel);
+        let on_event = |event: BuildEvent| {
+            if let BuildEvent::Layer { descriptor } = &event {
+                early.give(descriptor);
+            }
+            progress.event(&event);
+        };
+        let root = engine_builds(intent, session, &on_event);
+        // The last layers are on their way while all is looked at.
+        let proved = root.and_then(|root| {
+            activity(progress, "verifying the image", || {
+                prove(intent, session, progress, &root)
+            })
         });
-    }
-    if !report.is_sound() {
-        return Err(verify::failed(&report));
-    }
-    name(intent, session, &root)?;
+        if proved.is_err() {
+            publishing.cancel.cancel();
+        }
+        early.finish();
+        proved
+    })
+}
+
+/// Publishes an image that was proved and delivered.
+fn publish(publishing: &Publishing<'_>, progress: &Progress, proved: &Proved) -> Result<Published, Failure> {
+    let publication = publishing.publication;
+    let root = proved.tree().descriptor().digest;
+    let sent = publication
+        .check_versions(root)
+        .and_then(|()| publication.blobs(publishing.source, proved.tree()));
+    sent.map_err(|error| publishing.failed(error))?;
+    publishing.finish(progress, proved)
+}
+
+/// Names the image, and brings it to where it was asked for on this machine.
+fn deliver(
+    intent: &Intent,
+    session: &Session,
+    progress: &Progress,
+    proved: &Proved,
+) -> Result<Built, Failure> {
+    let request = &intent.request;
+    let root = proved.tree().descriptor();
+    name(intent, session, root)?;
     let delivery = Delivery {
         source: session.store.layout(),
-        root: &root,
+        root,
         names: &request.tags,
         temporary: session.store.tmp(),
         cancel: &request.cancel,
     };
     let mut places = Vec::new();
     for output in &intent.outputs {
-        if matches!(output, Output::Store | Output::CacheOnly) {
+        if matches!(
+            output,
+            Output::Store | Output::CacheOnly | Output::Registry { .. }
+        ) {
             continue;
         }
         places.extend(activity(progress, "exporting", || delivery.deliver(output))?);
     }
     request.cancel.check()?;
-    Ok(Built { root, report, places })
+    let programs = proved
+        .report()
+        .iter()
+        .flat_map(|report| &report.platforms)
+        .map(|platform| platform.programs)
+        .sum();
+    Ok(Built {
+        root: root.clone(),
+        programs,
+        places,
+        published: None,
+    })
 }
 
-fn prove(intent: &Intent, session: &Session, root: &Descriptor) -> Result<Report, Failure> {
+fn prove(
+    intent: &Intent,
+    session: &Session,
+    progress: &Progress,
+    root: &Descriptor,
+) -> Result<Proved, Failure> {
     let section = &intent.configuration.sections.verify;
     let expectations = verify::expectations(intent.request.platforms.clone(), &section.allow)?;
-    verify_image(
-        session.store.layout(),
-        root,
-        &expectations,
-        &intent.request.cancel,
-    )
-    .map_err(verify::stopped)
+    let cancel = &intent.request.cancel;
+    let verdict = proof::prove(session.store.layout(), root, &expectations, cancel)?;
+    push::sound(verdict, progress)
 }
 
 /// Gives the image its names in the store. One without a name can be asked for by its digest until the store is pruned.

@@ -12,7 +12,7 @@ use lrops_store::collect::{
 
 use super::{print, print_json, say};
 use crate::amounts;
-use crate::arguments::{CacheCommand, Format, PlaceArguments};
+use crate::arguments::{CacheCommand, Format, PlaceArguments, RegistryArguments};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::fields;
@@ -49,6 +49,7 @@ fn open(places: &PlaceArguments, environment: &Environment) -> Result<Session, F
     Session::open(
         &environment.store_root(places.store.as_deref()),
         configuration,
+        &RegistryArguments::default(),
         environment,
         Use::Look,
     )

@@ -5,8 +5,12 @@ mod build;
 mod cache;
 mod check;
 mod image;
+mod login;
 mod metadata;
 mod plan;
+mod publishing;
+mod pull;
+mod push;
 mod summary;
 mod verify;
 
@@ -18,6 +22,8 @@ use crate::arguments::{Command, CommandLine};
 use crate::environment::Environment;
 use crate::failure::Failure;
 
+pub(crate) use publishing::{overwrite, push_settings};
+
 /// Carries out a command line.
 ///
 /// # Errors
@@ -27,9 +33,13 @@ pub(crate) fn run(command_line: CommandLine, environment: &Environment) -> Resul
         Command::Build(arguments) => build::run(&arguments, environment),
         Command::Plan(arguments) => plan::run(&arguments, environment),
         Command::Verify(arguments) => verify::run(&arguments, environment),
-        Command::Image(command) => image::run(command, environment),
+        Command::Push(arguments) => push::run(&arguments, environment),
+        Command::Pull(arguments) => pull::run(&arguments, environment),
+        Command::Image(command) => image::run(*command, environment),
         Command::Cache(command) => cache::run(command, environment),
         Command::Base(command) => base::run(command, environment),
+        Command::Login(arguments) => login::login(&arguments, environment),
+        Command::Logout(arguments) => login::logout(&arguments, environment),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use lrops_model::oci::Descriptor;
 use lrops_model::reference::Reference;
 
+use super::publishing::Published;
 use crate::amounts;
 use crate::image::Row;
 use crate::progress::Tally;
@@ -22,6 +23,7 @@ pub(super) struct Summary<'a> {
     pub(super) places: &'a [String],
     pub(super) tally: &'a Tally,
     pub(super) programs: usize,
+    pub(super) published: Option<&'a Published>,
     pub(super) elapsed: Duration,
 }
 
@@ -50,6 +52,13 @@ pub(super) fn summary(summary: &Summary<'_>) -> String {
         "verified",
         &format!("{}, {programs}", amounts::count(summary.rows.len(), "platform")),
     );
+    for published in summary
+        .published
+        .iter()
+        .flat_map(|published| published.in_words())
+    {
+        line("pushed", &published);
+    }
     if summary.tally.warnings > 0 {
         line("warnings", &summary.tally.warnings.to_string());
     }
@@ -156,6 +165,7 @@ mod tests {
             tags: &["hello:demo".parse().unwrap()],
             store: Path::new("/store"),
             places: &["out/hello (OCI layout)".to_owned()],
+            published: None,
             tally: &tally,
             programs: 45,
             elapsed: Duration::from_millis(12_340),

@@ -3,14 +3,16 @@
 use lrops_model::cancel::CancelToken;
 use lrops_model::finding::{Finding, Severity};
 use lrops_model::platform::Platform;
-use lrops_store::verify::{AllowRule, Expectations, Report, VerifyError, verify_image};
+use lrops_store::verify::{AllowRule, Expectations, Report, verify_image};
 
 use super::{print, print_json};
 use crate::amounts;
 use crate::arguments::{Format, VerifyArguments};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::image::PlacedImage;
+use crate::image::{Lookup, PlacedImage};
+use crate::proof;
+use crate::registries;
 use crate::report::finding_title;
 use crate::request::{configuration_near, parse_platforms};
 use crate::signals;
@@ -32,18 +34,25 @@ pub(super) fn run(arguments: &VerifyArguments, environment: &Environment) -> Res
     let allow: Vec<String> = section.allow.iter().chain(&arguments.allow).cloned().collect();
     let expectations = expectations(platforms, &allow)?;
     let store = environment.store_root(arguments.places.store.as_deref());
-    let image = PlacedImage::find(&arguments.image, &store, environment)?;
     let cancel = CancelToken::new();
     signals::watch(&cancel, super::say)?;
-    let report = verify_image(image.source.as_ref(), &image.root, &expectations, &cancel).map_err(stopped)?;
+    let lookup = Lookup {
+        store: &store,
+        environment,
+        registries: Some(&|| registries::open(&configuration, &arguments.registries, environment)),
+        cancel: &cancel,
+    };
+    let image = PlacedImage::find(&arguments.image, &lookup)?;
+    let report =
+        verify_image(image.source.as_ref(), &image.root, &expectations, &cancel).map_err(proof::stopped)?;
     match arguments.format {
         Format::Json => print_json(&report)?,
-        Format::Text => print(&shown(&image.name, &report))?,
+        Format::Text => print(&shown(&format!("{} in {}", image.name, image.place), &report))?,
     }
     if report.is_sound() {
         Ok(())
     } else {
-        Err(failed(&report))
+        Err(proof::failed(&report))
     }
 }
 
@@ -63,26 +72,6 @@ pub(super) fn expectations(platforms: Vec<Platform>, allow: &[String]) -> Result
         platforms,
         allow: rules.collect::<Result<_, _>>()?,
     })
-}
-
-/// Returns why an image could not be verified at all.
-pub(super) fn stopped(error: VerifyError) -> Failure {
-    match error {
-        VerifyError::Cancelled(_) => Failure::Cancelled,
-        other => Failure::work("failed to verify the image", other),
-    }
-}
-
-/// Returns that an image failed to verify.
-pub(super) fn failed(report: &Report) -> Failure {
-    let errors = report
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error)
-        .count();
-    Failure::Verify {
-        problems: amounts::count(errors, "broken promise"),
-    }
 }
 
 fn shown(name: &str, report: &Report) -> String {

@@ -6,6 +6,7 @@
 mod context;
 mod error;
 mod file;
+mod registry;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use serde::Deserialize;
 pub(crate) use context::{ContextEntry, ContextPlace, NestedEntry, is_remote};
 pub(crate) use error::ConfigurationError;
 pub(crate) use file::{FILE_NAME, find, read};
+pub(crate) use registry::{PushSection, RegistrySection};
 
 use crate::arguments::HostCa;
 
@@ -50,6 +52,10 @@ pub(crate) struct Sections {
     pub(crate) contexts: BTreeMap<String, ContextEntry>,
     /// `[bases]`: base images, by the name that `FROM` uses.
     pub(crate) bases: BTreeMap<String, BaseSpec>,
+    /// `[registries]`: how registries are reached, by their names in references.
+    pub(crate) registries: BTreeMap<String, RegistrySection>,
+    /// `[push]`.
+    pub(crate) push: PushSection,
     /// `[verify]`.
     pub(crate) verify: VerifySection,
     /// `[store]`.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lrops_dockerfile::instruction::suggestion;
-use lrops_remote::http::{HttpSettings, Proxies, RETRY_WAITS, Timeouts};
 use serde::Deserialize;
 
 use crate::arguments::{BuildArguments, HostCa};
@@ -115,35 +114,6 @@ pub(super) fn certificate_authorities(
         ));
     }
     Ok(found)
-}
-
-/// Returns how lrops itself talks to the network.
-pub(crate) fn http_settings(environment: &Environment) -> HttpSettings {
-    // HTTP_PROXY in capitals is not honoured: a server that runs lrops as CGI would let its clients set it.
-    let proxies = Proxies {
-        http: environment.get("http_proxy").map(str::to_owned),
-        https: environment.get_either_case("https_proxy").map(str::to_owned),
-        no_proxy: environment
-            .get_either_case("no_proxy")
-            .unwrap_or_default()
-            .to_owned(),
-    };
-    let all = || environment.get_either_case("all_proxy").map(str::to_owned);
-    HttpSettings {
-        user_agent: concat!("lrops/", env!("CARGO_PKG_VERSION")).to_owned(),
-        timeouts: Timeouts::USUAL,
-        proxies: Proxies {
-            http: proxies.http.or_else(all),
-            https: proxies.https.or_else(all),
-            no_proxy: proxies.no_proxy,
-        },
-        certificate_authorities: environment
-            .get("SSL_CERT_FILE")
-            .map(|path| environment.absolute(Path::new(path)))
-            .into_iter()
-            .collect(),
-        retry_waits: RETRY_WAITS.to_vec(),
-    }
 }
 
 /// Returns the advice that names the nearest of what is known.

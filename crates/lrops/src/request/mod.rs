@@ -23,14 +23,19 @@ use lrops_model::oci::Compression;
 use lrops_model::platform::Platform;
 use lrops_model::reference::Reference;
 use lrops_model::request::{BuildRequest, CacheUse, EmulationPolicy, PullPolicy};
+use lrops_remote::registry::PushSettings;
 
-use crate::arguments::{BuildArguments, Format, Judgement, PlaceArguments, ProgressMode, judge};
+use crate::arguments::{
+    BuildArguments, Format, Judgement, PlaceArguments, ProgressMode, PublishArguments, RegistryArguments,
+    judge,
+};
+use crate::commands::{overwrite, push_settings};
 use crate::configuration::{self, Configuration, EmulationWord, NetworkWord};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::fields;
+use crate::publish::Overwrite;
 
-pub(crate) use host::http_settings;
 pub(crate) use outputs::{Destination, Output, parse_outputs};
 
 /// What is meant by a `lrops build`.
@@ -42,6 +47,10 @@ pub(crate) struct Intent {
     pub(crate) method: Method,
     /// Where the result goes besides the store.
     pub(crate) outputs: Vec<Output>,
+    /// How it is published, when it is.
+    pub(crate) publish: Option<PublishWish>,
+    /// How registries are reached.
+    pub(crate) registries: RegistryArguments,
     /// How progress is shown.
     pub(crate) progress: ProgressMode,
     /// Where the image's ID goes.
@@ -54,6 +63,21 @@ pub(crate) struct Intent {
     pub(crate) store: PathBuf,
     /// `lrops.toml`.
     pub(crate) configuration: Configuration,
+}
+
+/// How an image is published.
+#[derive(Clone, Debug)]
+pub(crate) struct PublishWish {
+    /// How blobs are sent.
+    pub(crate) settings: PushSettings,
+    /// Whether versions may be taken from other images.
+    pub(crate) overwrite: Overwrite,
+    /// Whether no tag is moved.
+    pub(crate) by_digest: bool,
+    /// The flags, for the command that goes on after a failure.
+    pub(crate) flags: PublishArguments,
+    /// Where things are, likewise.
+    pub(crate) places: PlaceArguments,
 }
 
 /// What to do with a request.
@@ -125,10 +149,13 @@ pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> 
         now: environment.now,
         cancel: CancelToken::new(),
     };
+    let publish = publish(&arguments, &configuration, &outputs.places, &request.tags)?;
     Ok(Intent {
         request,
         method,
         outputs: outputs.places,
+        publish,
+        registries: arguments.registries,
         progress: progress(arguments.progress, arguments.quiet == Some(true), environment)?,
         iidfile: arguments.iidfile.map(|path| environment.absolute(&path)),
         metadata_file: arguments.metadata_file.map(|path| environment.absolute(&path)),
@@ -136,6 +163,35 @@ pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> 
         store,
         configuration,
     })
+}
+
+/// Returns how the image is published, when `--push` or an output asks for it.
+fn publish(
+    arguments: &BuildArguments,
+    configuration: &Configuration,
+    outputs: &[Output],
+    tags: &[Reference],
+) -> Result<Option<PublishWish>, Failure> {
+    let by_digest = outputs.iter().find_map(|output| match output {
+        Output::Registry { by_digest } => Some(*by_digest),
+        _ => None,
+    });
+    if by_digest.is_none() && arguments.push != Some(true) {
+        return Ok(None);
+    }
+    if tags.is_empty() {
+        return Err(Failure::usage_advised(
+            "--push: the image has no name to be published under",
+            "give it one: --tag registry.example/team/app:1.2.3, or tags under [build] in lrops.toml",
+        ));
+    }
+    Ok(Some(PublishWish {
+        settings: push_settings(&arguments.publish, configuration)?,
+        overwrite: overwrite(&arguments.publish),
+        by_digest: by_digest.unwrap_or(false),
+        flags: arguments.publish.clone(),
+        places: arguments.places.clone(),
+    }))
 }
 
 /// Says which flag's value is wrong.

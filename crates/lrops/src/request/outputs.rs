@@ -29,6 +29,11 @@ pub(crate) enum Output {
         /// Whether each platform has a subdirectory.
         split: Option<bool>,
     },
+    /// Its names in their registries; by digest alone when no tag is to be moved.
+    Registry {
+        /// Whether the image is published under its digest only.
+        by_digest: bool,
+    },
     /// The store alone.
     Store,
     /// Nothing but the results of the steps: the image gets no name.
@@ -57,7 +62,7 @@ pub(crate) struct Outputs {
     pub(crate) compression: Option<Compression>,
 }
 
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     "type",
     "dest",
     "tar",
@@ -69,6 +74,7 @@ const KNOWN: [&str; 15] = [
     "rewrite-timestamp",
     "platform-split",
     "push",
+    "push-by-digest",
     "mode",
     "annotation.",
     "unpack",
@@ -133,11 +139,16 @@ fn parse_one(text: &str, directory: &Path, all: &mut Outputs) -> Result<Output, 
                 split,
             }
         }
-        "image" => {
-            refuse_push(&mut fields)?;
+        "image" | "registry" => {
             yes(&mut fields, "unpack")?;
             yes(&mut fields, "store")?;
-            Output::Store
+            let by_digest = yes(&mut fields, "push-by-digest")?.unwrap_or(false);
+            let push = yes(&mut fields, "push")?.unwrap_or(kind == "registry");
+            if push {
+                Output::Registry { by_digest }
+            } else {
+                Output::Store
+            }
         }
         "cacheonly" => Output::CacheOnly,
         other => return Err(no_such_output(other)),
@@ -175,12 +186,8 @@ fn no_such_output(kind: &str) -> Failure {
                 "use type=oci,dest=FILE; docker load of an engine with the containerd store reads it";
             Failure::not_yet("--output=type=docker", advice)
         }
-        "registry" => {
-            let advice = "use type=oci,dest=DIR,tar=false and copy that to the registry";
-            Failure::not_yet("--output=type=registry", advice)
-        }
         other => {
-            let known = ["oci", "local", "tar", "image", "cacheonly"];
+            let known = ["oci", "local", "tar", "image", "registry", "cacheonly"];
             let message = format!("--output: there is no output of type {other:?}");
             Failure::Usage {
                 message,
@@ -226,14 +233,6 @@ fn read_image_fields(fields: &mut Fields, all: &mut Outputs) -> Result<(), Failu
         all.names.push(super::flag("--output: name", name.parse())?);
     }
     all.annotations.extend(fields.take_prefixed("annotation."));
-    Ok(())
-}
-
-fn refuse_push(fields: &mut Fields) -> Result<(), Failure> {
-    if yes(fields, "push")? == Some(true) {
-        let advice = "use type=oci,dest=DIR,tar=false and copy that to the registry";
-        return Err(Failure::not_yet("--output=type=image,push=true", advice));
-    }
     Ok(())
 }
 

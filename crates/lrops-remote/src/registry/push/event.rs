@@ -1,12 +1,15 @@
 //! What happens in a push, as data.
 
 use lrops_model::oci::Descriptor;
+use lrops_model::reference::Reference;
 
 use crate::registry::attempts::Retry;
 
 /// Something that happened to a blob or a document that is pushed.
 #[derive(Debug)]
 pub struct PushEvent<'a> {
+    /// The repository that it is pushed to.
+    pub repository: &'a Reference,
     /// The blob or the document.
     pub descriptor: &'a Descriptor,
     /// What happened.

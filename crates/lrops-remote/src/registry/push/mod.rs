@@ -326,7 +326,11 @@ impl Push<'_> {
     }
 
     fn tell(&self, descriptor: &Descriptor, what: PushStep<'_>) {
-        (self.on_event)(&PushEvent { descriptor, what });
+        (self.on_event)(&PushEvent {
+            repository: self.repository.reference(),
+            descriptor,
+            what,
+        });
     }
 
     fn there(&self) -> MutexGuard<'_, BTreeSet<Digest>> {

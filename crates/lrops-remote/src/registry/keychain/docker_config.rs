@@ -1,7 +1,4 @@
-//! Where credentials come from.
-//!
-//! Nothing here can be shown: no type has `Debug` that would print a secret, and a file that cannot be read is named
-//! by the place in it and not by its text.
+//! The files with credentials: Docker's `config.json`, podman's `auth.json`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,57 +6,17 @@ use std::fmt;
 use lrops_model::reference::{DEFAULT_REGISTRY, Reference};
 use serde::Deserialize;
 
-use super::error::Offered;
-
-/// Where credentials for registries come from.
-pub enum Keychain {
-    /// None are used.
-    Anonymous,
-    /// Docker's `config.json`, or the `auth.json` that podman and skopeo write.
-    DockerConfig(DockerConfig),
-}
-
-/// What there is for one repository.
-pub(crate) enum Credentials {
-    Anonymous,
-    /// `user:password`.
-    Basic(String),
-    /// Credentials of a kind that is not read yet.
-    NotYet(String),
-}
-
-impl Credentials {
-    pub(crate) fn offered(&self) -> Offered {
-        match self {
-            Self::Anonymous => Offered::Nothing,
-            Self::Basic(_) => Offered::Credentials,
-            Self::NotYet(what) => Offered::NotYet(what.clone()),
-        }
-    }
-}
-
-impl Keychain {
-    pub(crate) fn credentials(&self, reference: &Reference) -> Credentials {
-        match self {
-            Self::Anonymous => Credentials::Anonymous,
-            Self::DockerConfig(config) => config.credentials(reference),
-        }
-    }
-}
+use super::{Credentials, IDENTITY_TOKEN_USER};
+use crate::http::base64_decoded;
 
 /// The credentials in a `config.json`.
 pub struct DockerConfig {
     /// By host, perhaps with the beginning of a repository behind it.
-    entries: BTreeMap<String, Entry>,
+    pub(super) entries: BTreeMap<String, Credentials>,
     /// `docker-credential-…` programs, by the same keys: `credHelpers`.
-    programs: BTreeMap<String, String>,
+    pub(super) programs: BTreeMap<String, String>,
     /// The one for all other registries: `credsStore`.
-    program: Option<String>,
-}
-
-enum Entry {
-    Basic(String),
-    IdentityToken,
+    pub(super) program: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +40,8 @@ struct FileEntry {
     password: String,
     #[serde(default)]
     identitytoken: String,
+    #[serde(default)]
+    registrytoken: String,
 }
 
 impl DockerConfig {
@@ -91,9 +50,7 @@ impl DockerConfig {
     /// # Errors
     /// When the bytes are no such file, or an entry's `auth` is not what it should be.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseDockerConfigError> {
-        let file: File = serde_json::from_slice(bytes).map_err(|cause| ParseDockerConfigError {
-            place: format!("line {}, column {}", cause.line(), cause.column()),
-        })?;
+        let file: File = serde_json::from_slice(bytes).map_err(|cause| ParseDockerConfigError::at(&cause))?;
         let mut entries = BTreeMap::new();
         for (name, entry) in file.auths {
             let entry = entry.read().map_err(|()| ParseDockerConfigError {
@@ -114,46 +71,43 @@ impl DockerConfig {
         })
     }
 
-    fn credentials(&self, reference: &Reference) -> Credentials {
-        let places = places(reference);
-        if let Some(entry) = places.iter().find_map(|place| self.entries.get(place)) {
-            return match entry {
-                Entry::Basic(secret) => Credentials::Basic(secret.clone()),
-                Entry::IdentityToken => Credentials::NotYet("an identity token".to_owned()),
-            };
-        }
-        let program = places
-            .iter()
-            .find_map(|place| self.programs.get(place))
-            .or(self.program.as_ref());
-        match program {
-            Some(program) => {
-                Credentials::NotYet(format!("the credential helper docker-credential-{program}"))
-            }
-            None => Credentials::Anonymous,
-        }
+    /// Returns the helper that keeps a registry's credentials, when there is one.
+    pub(super) fn program_for(&self, registry: &str) -> Option<&str> {
+        let program = self.programs.get(registry).or(self.program.as_ref());
+        program.map(String::as_str)
     }
 }
 
 impl FileEntry {
     /// An entry without anything says only that a helper has the credentials.
-    fn read(self) -> Result<Option<Entry>, ()> {
+    fn read(self) -> Result<Option<Credentials>, ()> {
+        if !self.registrytoken.is_empty() {
+            return Ok(Some(Credentials::RegistryToken(self.registrytoken)));
+        }
+        let login = self.login()?;
         if !self.identitytoken.is_empty() {
-            return Ok(Some(Entry::IdentityToken));
+            let user = login
+                .map(|(user, _)| user)
+                .filter(|user| !user.is_empty() && user != IDENTITY_TOKEN_USER);
+            return Ok(Some(Credentials::IdentityToken {
+                user,
+                token: self.identitytoken,
+            }));
         }
-        if !self.auth.is_empty() {
-            let secret = base64_decoded(&self.auth)
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .ok_or(())?;
-            // Docker's own writer once padded the password with zero bytes.
-            let secret = secret.trim_end_matches('\0');
-            return if secret.contains(':') {
-                Ok(Some(Entry::Basic(secret.to_owned())))
-            } else {
-                Err(())
-            };
+        Ok(login.map(|(user, password)| Credentials::of(user, password)))
+    }
+
+    fn login(&self) -> Result<Option<(String, String)>, ()> {
+        if self.auth.is_empty() {
+            let login = || (self.username.clone(), self.password.clone());
+            return Ok((!self.username.is_empty()).then(login));
         }
-        Ok((!self.username.is_empty()).then(|| Entry::Basic(format!("{}:{}", self.username, self.password))))
+        let secret = base64_decoded(&self.auth)
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .ok_or(())?;
+        // Docker's own writer once padded the password with zero bytes.
+        let (user, password) = secret.trim_end_matches('\0').split_once(':').ok_or(())?;
+        Ok(Some((user.to_owned(), password.to_owned())))
     }
 }
 
@@ -161,7 +115,7 @@ impl FileEntry {
 const DEFAULT_REGISTRY_NAMES: [&str; 3] = ["index.docker.io", "registry-1.docker.io", DEFAULT_REGISTRY];
 
 /// Brings a key into the form `host[:port][/repository…]`: Docker also writes `https://host/v1/`.
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     let name = match name.split_once("://") {
         Some((_, rest)) => rest.split('/').next().unwrap_or_default(),
         None => name.trim_end_matches('/'),
@@ -181,7 +135,7 @@ fn key(name: &str) -> String {
 }
 
 /// Returns the keys that may hold a repository's credentials, the nearest first (as in `auth.json`).
-fn places(reference: &Reference) -> Vec<String> {
+pub(super) fn places(reference: &Reference) -> Vec<String> {
     let mut place = format!("{}/{}", reference.registry(), reference.repository());
     let mut places = vec![place.clone()];
     while let Some(end) = place.rfind('/') {
@@ -191,41 +145,25 @@ fn places(reference: &Reference) -> Vec<String> {
     places
 }
 
-/// RFC 4648 base64, with or without padding.
-fn base64_decoded(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim().trim_end_matches('=');
-    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut group, mut bits) = (0_u32, 0);
-    for byte in text.bytes() {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        group = (group << 6 | u32::from(value)) & 0xFFF;
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push((group >> bits).to_be_bytes()[3]);
-        }
-    }
-    Some(bytes)
-}
-
 /// A `config.json` that cannot be read. What it holds is not repeated.
 #[derive(Debug)]
 pub struct ParseDockerConfigError {
     place: String,
 }
 
+impl ParseDockerConfigError {
+    pub(super) fn at(cause: &serde_json::Error) -> Self {
+        Self {
+            place: format!("line {}, column {}", cause.line(), cause.column()),
+        }
+    }
+}
+
 impl fmt::Display for ParseDockerConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the registry credentials cannot be read: {} is not as docker login writes it",
+            "the registry credentials cannot be read: {} is not as lrops login and docker login write it",
             self.place
         )
     }
@@ -235,15 +173,21 @@ impl std::error::Error for ParseDockerConfigError {}
 
 #[cfg(test)]
 mod tests {
+    use lrops_model::cancel::CancelToken;
+
+    use super::super::{CredentialSource, HelperSettings, Keychain};
     use super::*;
 
     #[track_caller]
     fn check(config: &str, image: &str, expected: &str) {
-        let keychain = Keychain::DockerConfig(DockerConfig::parse(config.as_bytes()).unwrap());
-        let found = match keychain.credentials(&image.parse().unwrap()) {
-            Credentials::Anonymous => "anonymous".to_owned(),
-            Credentials::Basic(secret) => secret,
-            Credentials::NotYet(what) => format!("not yet: {what}"),
+        let config = DockerConfig::parse(config.as_bytes()).unwrap();
+        let keychain = Keychain::new(vec![CredentialSource::Config(config)], HelperSettings::USUAL);
+        let found = match keychain.credentials(&image.parse().unwrap(), &CancelToken::new()) {
+            Ok(Credentials::Anonymous) => "anonymous".to_owned(),
+            Ok(Credentials::Basic { user, password }) => format!("{user}:{password}"),
+            Ok(Credentials::IdentityToken { user, token }) => format!("identity {user:?} {token}"),
+            Ok(Credentials::RegistryToken(token)) => format!("registry token {token}"),
+            Err(error) => error.program.trim_start_matches("docker-credential-").to_owned(),
         };
         assert_eq!(found, expected);
     }
@@ -272,20 +216,26 @@ mod tests {
     }
 
     #[test]
-    fn helpers_and_identity_tokens_are_named_as_not_yet_read() {
-        let config = r#"{"auths":{"a.example":{},"b.example":{"auth":"PHRva2VuPjo=","identitytoken":"x"}},
-            "credHelpers":{"c.example":"ecr-login"},"credsStore":"desktop"}"#;
-        check(
-            config,
-            "a.example/x",
-            "not yet: the credential helper docker-credential-desktop",
-        );
-        check(config, "b.example/x", "not yet: an identity token");
-        check(
-            config,
-            "c.example/x",
-            "not yet: the credential helper docker-credential-ecr-login",
-        );
+    fn tokens_are_told_from_passwords() {
+        let config = r#"{"auths":{
+            "a.example":{"auth":"PHRva2VuPjo=","identitytoken":"x"},
+            "b.example":{"username":"u","identitytoken":"x"},
+            "c.example":{"username":"<token>","password":"x"},
+            "d.example":{"auth":"YTpi","registrytoken":"x"}}}"#;
+        check(config, "a.example/x", "identity None x");
+        check(config, "b.example/x", "identity Some(\"u\") x");
+        check(config, "c.example/x", "identity None x");
+        check(config, "d.example/x", "registry token x");
+    }
+
+    #[test]
+    fn a_helper_for_the_registry_goes_before_entries_and_the_one_for_all_behind_them() {
+        let config = r#"{"auths":{"a.example":{},"b.example":{"auth":"YTpi"},"c.example":{"auth":"YTpi"}},
+            "credHelpers":{"c.example":"lrops-none-named"},"credsStore":"lrops-none-general"}"#;
+        check(config, "a.example/x", "lrops-none-general");
+        check(config, "b.example/x", "a:b");
+        check(config, "c.example/x", "lrops-none-named");
+        check(config, "d.example/x", "lrops-none-general");
     }
 
     #[test]

@@ -1,10 +1,16 @@
-//! `lrops image`: the images in the store, and any image's inside.
+//! `lrops image`: the images in the store, any image's inside, and what is done to images in registries.
+
+mod copy;
+mod create;
+mod inspect;
+mod prune;
+mod remove;
 
 use std::collections::BTreeMap;
 
 use lrops_model::cancel::CancelToken;
 use lrops_model::digest::Digest;
-use lrops_model::oci::{Descriptor, ImageConfig};
+use lrops_model::oci::Descriptor;
 use lrops_model::platform::Platform;
 use lrops_model::reference::Reference;
 use serde::Serialize;
@@ -15,8 +21,8 @@ use crate::arguments::{Format, ImageCommand};
 use crate::delivery::Delivery;
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::image::{self, PlacedImage, Row, read_config};
-use crate::request::parse_outputs;
+use crate::image::{self, Lookup, PlacedImage, Row};
+use crate::request::{Output, parse_outputs};
 use crate::session::open_store;
 use crate::signals;
 use crate::table::{Align, Table};
@@ -24,18 +30,11 @@ use crate::table::{Align, Table};
 /// Carries out a command.
 ///
 /// # Errors
-/// When there is no such image, or it cannot be read.
+/// When there is no such image, or it cannot be read or written.
 pub(super) fn run(command: ImageCommand, environment: &Environment) -> Result<(), Failure> {
     match command {
         ImageCommand::Ls { format, places } => list(format, &environment.store_root(places.store.as_deref())),
-        ImageCommand::Inspect {
-            image,
-            format,
-            places,
-        } => {
-            let store = environment.store_root(places.store.as_deref());
-            inspect(&PlacedImage::find(&image, &store, environment)?, format)
-        }
+        ImageCommand::Inspect(arguments) => inspect::inspect(&arguments, environment),
         ImageCommand::Export {
             image,
             output,
@@ -44,14 +43,11 @@ pub(super) fn run(command: ImageCommand, environment: &Environment) -> Result<()
             let store = environment.store_root(places.store.as_deref());
             export(&image, &output, &store, environment)
         }
-        ImageCommand::Rm { images, places } => {
-            let store = open_store(&environment.store_root(places.store.as_deref()))?;
-            for text in images {
-                let (_, root) = image::in_store(&text, &store)?;
-                remove(&store, &text, &root)?;
-            }
-            Ok(())
-        }
+        ImageCommand::Tag(arguments) => copy::tag(&arguments, environment),
+        ImageCommand::Copy(arguments) => copy::copy(&arguments, environment),
+        ImageCommand::Create(arguments) => create::create(&arguments, environment),
+        ImageCommand::Rm(arguments) => remove::remove(&arguments, environment),
+        ImageCommand::Prune(arguments) => prune::prune(&arguments, environment),
     }
 }
 
@@ -123,85 +119,6 @@ fn blob_bytes(root: &Descriptor, rows: &[Row]) -> u64 {
     blobs.values().sum()
 }
 
-#[derive(Serialize)]
-struct Inspected<'a> {
-    name: &'a str,
-    descriptor: &'a Descriptor,
-    images: Vec<InspectedPlatform>,
-}
-
-#[derive(Serialize)]
-struct InspectedPlatform {
-    #[serde(flatten)]
-    row: Row,
-    layer_blobs: Vec<Descriptor>,
-    config_document: ImageConfig,
-}
-
-fn inspect(image: &PlacedImage, format: Format) -> Result<(), Failure> {
-    let rows = image.rows(&CancelToken::new())?;
-    let images = rows.into_iter().map(|row| {
-        let config_document = read_config(image.source.as_ref(), &row.manifest)?;
-        Ok(InspectedPlatform {
-            layer_blobs: row.manifest.layers.clone(),
-            config_document,
-            row,
-        })
-    });
-    let images: Vec<InspectedPlatform> = images.collect::<Result<_, Failure>>()?;
-    if format == Format::Json {
-        return print_json(&Inspected {
-            name: &image.name,
-            descriptor: &image.root,
-            images,
-        });
-    }
-    let heads = [
-        ("platform", Align::Left),
-        ("manifest", Align::Left),
-        ("size", Align::Right),
-        ("layers", Align::Right),
-        ("user", Align::Left),
-        ("starts", Align::Left),
-    ];
-    let mut table = Table::new(&heads);
-    for InspectedPlatform {
-        row, config_document, ..
-    } in &images
-    {
-        let config = &config_document.config;
-        let words = config
-            .entrypoint
-            .iter()
-            .flatten()
-            .chain(config.cmd.iter().flatten());
-        let starts: Vec<&str> = words.map(String::as_str).collect();
-        let user = if config.user.is_empty() {
-            "root"
-        } else {
-            &config.user
-        };
-        table.row(vec![
-            row.platform.to_string(),
-            row.digest.to_string(),
-            amounts::size(row.size),
-            row.layers.to_string(),
-            user.to_owned(),
-            starts.join(" "),
-        ]);
-    }
-    let created = images
-        .first()
-        .and_then(|image| image.config_document.created.clone());
-    let created = created
-        .map(|created| format!("created  {created}\n"))
-        .unwrap_or_default();
-    print(&format!(
-        "image    {}\nindex    {}\n{created}\n{table}",
-        image.name, image.root.digest
-    ))
-}
-
 fn export(
     text: &str,
     outputs: &[String],
@@ -209,6 +126,14 @@ fn export(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let outputs = parse_outputs(outputs, &environment.directory)?;
+    let is_registry = |output: &Output| matches!(output, Output::Registry { .. });
+    if outputs.places.iter().any(is_registry) {
+        let advice = format!("lrops push {text}, or lrops image copy {text} NAME");
+        return Err(Failure::usage_advised(
+            "--output: an export goes to no registry",
+            advice,
+        ));
+    }
     if outputs.compression.is_some() || !outputs.annotations.is_empty() {
         let advice = "an image that is there keeps its bytes; say it to lrops build";
         return Err(Failure::usage_advised(
@@ -216,10 +141,16 @@ fn export(
             advice,
         ));
     }
-    let image = PlacedImage::find(text, store, environment)?;
-    let opened = open_store(store)?;
     let cancel = CancelToken::new();
     signals::watch(&cancel, super::say)?;
+    let lookup = Lookup {
+        store,
+        environment,
+        registries: None,
+        cancel: &cancel,
+    };
+    let image = PlacedImage::find(text, &lookup)?;
+    let opened = open_store(store)?;
     let mut names = outputs.names;
     if names.is_empty() {
         names.extend(image.name.parse::<Reference>().ok());
@@ -235,33 +166,6 @@ fn export(
         if let Some(place) = delivery.deliver(output)? {
             say(&format!("written to {place}"));
         }
-    }
-    Ok(())
-}
-
-fn remove(store: &lrops_store::store::Store, text: &str, root: &Descriptor) -> Result<(), Failure> {
-    let failed = |source| Failure::work(format!("failed to remove {text}"), source);
-    let names: Vec<String> = match text.parse::<Digest>() {
-        // By its digest an image goes under all its names.
-        Ok(digest) => {
-            let tags = store.layout().tags().map_err(failed)?;
-            tags.into_iter()
-                .filter(|(_, root)| root.digest == digest)
-                .map(|(name, _)| name)
-                .collect()
-        }
-        Err(_) => text
-            .parse::<Reference>()
-            .map(|name| image::store_name(&name).to_string())
-            .into_iter()
-            .collect(),
-    };
-    for name in &names {
-        store.layout().untag(name).map_err(failed)?;
-        say(&format!("removed {name} ({})", root.digest));
-    }
-    if names.is_empty() {
-        say(&format!("{text} has no name; `lrops cache prune` frees it"));
     }
     Ok(())
 }

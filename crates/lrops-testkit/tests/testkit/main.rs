@@ -1,0 +1,8 @@
+//! The registry in the process and the proxy, asked in raw HTTP.
+
+mod access;
+mod client;
+mod faults;
+mod proxy;
+mod pull;
+mod uploads;

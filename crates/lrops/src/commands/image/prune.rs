@@ -1,0 +1,432 @@
+//! `lrops image prune`: removes tags that are not kept, and what only they need.
+//!
+//! A manifest that a kept index names has no tag of its own; registries that clean up by tags delete it and break the
+//! index. Here a manifest goes only when no kept tag needs it, and an index goes before what it names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lrops_dockerfile::patterns::PathPatterns;
+use lrops_model::cancel::CancelToken;
+use lrops_model::digest::Digest;
+use lrops_model::image::{ImageNode, walk_image};
+use lrops_model::oci::Descriptor;
+use lrops_model::reference::Reference;
+use lrops_remote::registry::Registry;
+use serde::Serialize;
+
+use crate::arguments::{Format, PruneArguments};
+use crate::commands::{print, print_json, say};
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::image::{parse_reference, read_config, registry_reference};
+use crate::request::configuration_near;
+use crate::table::{Align, Table};
+use crate::{amounts, registries, signals};
+
+/// Removes what is not kept, or says what would be removed.
+///
+/// # Errors
+/// When nothing says what to keep, or the registry refuses; what was removed by then is gone.
+pub(super) fn prune(arguments: &PruneArguments, environment: &Environment) -> Result<(), Failure> {
+    if arguments.keep.is_empty() && arguments.keep_last.is_none() {
+        return Err(Failure::usage_advised(
+            "nothing says what to keep, so all would go",
+            "say it: --keep PATTERN, --keep-last NUMBER, or both",
+        ));
+    }
+    let configuration = configuration_near(&arguments.places, &environment.directory, environment)?;
+    let registry = registries::open(&configuration, &arguments.registries, environment)?;
+    let cancel = CancelToken::new();
+    signals::watch(&cancel, say)?;
+    let repository = repository(&arguments.repository)?;
+    let tags = read_tags(&registry, &repository, &cancel)?;
+    let mut plan = Plan::make(tags, arguments)?;
+    plan.add_referrers(&registry, &repository, &cancel)?;
+    let shown = plan.shown();
+    match arguments.format {
+        Format::Json => print_json(&shown)?,
+        Format::Text => print(&plan.table())?,
+    }
+    if !arguments.yes {
+        say(&format!(
+            "nothing was removed; with --yes {} and {} would go",
+            amounts::count(plan.removed().count(), "tag"),
+            amounts::count(plan.doomed.len(), "manifest"),
+        ));
+        return Ok(());
+    }
+    plan.carry_out(&registry, &repository, &cancel)
+}
+
+fn repository(text: &str) -> Result<Reference, Failure> {
+    let reference = match registry_reference(text)? {
+        Some(reference) => reference,
+        None => parse_reference(text)?,
+    };
+    if reference.tag().is_some() || reference.digest().is_some() {
+        return Err(Failure::usage_advised(
+            format!("{text} is an image; a repository is wanted"),
+            format!("to remove one image: lrops image rm docker://{text}"),
+        ));
+    }
+    Ok(reference)
+}
+
+/// A tag, and what it needs.
+struct Tag {
+    name: String,
+    root: Digest,
+    /// All manifests and indexes below the root, with it, a document before what it names.
+    documents: Vec<Digest>,
+    /// When its image was made, RFC 3339; nothing where that is not said.
+    created: String,
+}
+
+/// Reads all tags of a repository with the trees of their images.
+fn read_tags(registry: &Registry, repository: &Reference, cancel: &CancelToken) -> Result<Vec<Tag>, Failure> {
+    let mut tags = Vec::new();
+    let mut known: BTreeMap<Digest, (Vec<Digest>, String)> = BTreeMap::new();
+    for name in registry.tags(repository, cancel).map_err(Failure::registry)? {
+        cancel.check()?;
+        let Ok(reference) = repository.with_tag(&name) else {
+            continue;
+        };
+        let resolved = registry.resolve(&reference, cancel).map_err(Failure::registry)?;
+        let root = resolved.descriptor.digest;
+        let (documents, created) = match known.get(&root) {
+            Some(known) => known.clone(),
+            None => read_image(registry, &reference, &resolved.descriptor, cancel)?,
+        };
+        known.insert(root, (documents.clone(), created.clone()));
+        tags.push(Tag {
+            name,
+            root,
+            documents,
+            created,
+        });
+    }
+    Ok(tags)
+}
+
+/// Returns the digests of an image's documents, and when it was made. One that says no time counts as the oldest.
+fn read_image(
+    registry: &Registry,
+    reference: &Reference,
+    root: &Descriptor,
+    cancel: &CancelToken,
+) -> Result<(Vec<Digest>, String), Failure> {
+    let image = registry.image(reference, cancel);
+    let tree = walk_image(&image, root, cancel)
+        .map_err(|source| Failure::work(format!("failed to read {}", reference.familiar()), source))?;
+    let manifests = tree.manifests().into_iter();
+    let configs = manifests.filter_map(|(_, manifest)| read_config(&image, manifest).ok());
+    let created = configs
+        .filter_map(|config| config.created)
+        .max()
+        .unwrap_or_default();
+    Ok((documents(&tree), created))
+}
+
+/// Returns the digests of all documents of a tree, a document before what it names.
+fn documents(tree: &ImageNode) -> Vec<Digest> {
+    let parts = tree.parts();
+    let documents = parts.iter().filter(|part| part.bytes.is_some());
+    let mut digests: Vec<Digest> = documents.map(|part| part.descriptor.digest).collect();
+    digests.reverse();
+    digests
+}
+
+/// What stays and what goes.
+struct Plan {
+    tags: Vec<(Tag, Fate)>,
+    /// Manifests that nothing kept needs, an index before what it names.
+    doomed: Vec<Digest>,
+}
+
+/// What happens to a tag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "fate", content = "reason", rename_all = "snake_case")]
+enum Fate {
+    /// It stays, for this reason.
+    Kept(String),
+    /// It goes.
+    Removed,
+}
+
+impl Plan {
+    fn make(mut tags: Vec<Tag>, arguments: &PruneArguments) -> Result<Self, Failure> {
+        let patterns = arguments.keep.iter().map(|pattern| {
+            PathPatterns::new([pattern])
+                .map(|compiled| (pattern, compiled))
+                .map_err(|error| Failure::usage(format!("--keep: {error}")))
+        });
+        let patterns: Vec<_> = patterns.collect::<Result<_, _>>()?;
+        // The newest first; of the same age, the higher name.
+        tags.sort_by(|one, other| (&other.created, &other.name).cmp(&(&one.created, &one.name)));
+        let mut left = arguments.keep_last.unwrap_or(0);
+        let mut fates: Vec<(Tag, Fate)> = Vec::new();
+        for tag in tags {
+            let matched = patterns.iter().find(|(_, pattern)| pattern.matches(&tag.name));
+            let fate = match matched {
+                Some((pattern, _)) => Fate::Kept(format!("matches {pattern}")),
+                None if is_companion(&tag.name) => Fate::Removed,
+                None if left > 0 => {
+                    left -= 1;
+                    Fate::Kept("one of the newest".to_owned())
+                }
+                None => Fate::Removed,
+            };
+            fates.push((tag, fate));
+        }
+        keep_companions(&mut fates);
+        let needed: BTreeSet<Digest> = fates
+            .iter()
+            .filter(|(_, fate)| matches!(fate, Fate::Kept(_)))
+            .flat_map(|(tag, _)| tag.documents.iter().copied())
+            .collect();
+        let mut doomed = Vec::new();
+        for (tag, _) in &fates {
+            for digest in &tag.documents {
+                if !needed.contains(digest) && !doomed.contains(digest) {
+                    doomed.push(*digest);
+                }
+            }
+        }
+        Ok(Self { tags: fates, doomed })
+    }
+
+    /// Adds what refers to manifests that go, such as signatures without a tag.
+    fn add_referrers(
+        &mut self,
+        registry: &Registry,
+        repository: &Reference,
+        cancel: &CancelToken,
+    ) -> Result<(), Failure> {
+        let mut found = Vec::new();
+        for subject in &self.doomed {
+            let referrers = registry.referrers(repository, *subject, cancel);
+            for referrer in referrers.map_err(Failure::registry)? {
+                let is_kept = self
+                    .tags
+                    .iter()
+                    .any(|(tag, fate)| *fate != Fate::Removed && tag.documents.contains(&referrer.digest));
+                if !is_kept && !self.doomed.contains(&referrer.digest) && !found.contains(&referrer.digest) {
+                    found.push(referrer.digest);
+                }
+            }
+        }
+        self.doomed.extend(found);
+        Ok(())
+    }
+
+    fn removed(&self) -> impl Iterator<Item = &Tag> {
+        let removed = self.tags.iter().filter(|(_, fate)| *fate == Fate::Removed);
+        removed.map(|(tag, _)| tag)
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        let tags = self.tags.iter().map(|(tag, fate)| ShownTag {
+            tag: &tag.name,
+            digest: tag.root,
+            created: &tag.created,
+            fate: fate.clone(),
+        });
+        Shown {
+            tags: tags.collect(),
+            manifests_removed: &self.doomed,
+        }
+    }
+
+    fn table(&self) -> String {
+        let heads = [
+            ("tag", Align::Left),
+            ("image", Align::Left),
+            ("created", Align::Left),
+            ("", Align::Left),
+        ];
+        let mut table = Table::new(&heads);
+        for (tag, fate) in &self.tags {
+            let fate = match fate {
+                Fate::Kept(reason) => format!("kept: {reason}"),
+                Fate::Removed => "goes".to_owned(),
+            };
+            table.row(vec![
+                tag.name.clone(),
+                tag.root.to_string(),
+                tag.created.clone(),
+                fate,
+            ]);
+        }
+        table.to_string()
+    }
+
+    /// Removes tags first, then manifests that nothing needs.
+    fn carry_out(
+        &self,
+        registry: &Registry,
+        repository: &Reference,
+        cancel: &CancelToken,
+    ) -> Result<(), Failure> {
+        let mut stuck = Vec::new();
+        for tag in self.removed() {
+            cancel.check()?;
+            let Ok(name) = repository.with_tag(&tag.name) else {
+                continue;
+            };
+            match registry.delete(&name, cancel) {
+                Ok(()) => say(&format!("removed {}", name.familiar())),
+                // It goes with its manifest, when nothing kept needs that.
+                Err(error) if error.cannot_delete() && self.doomed.contains(&tag.root) => {}
+                Err(error) if error.cannot_delete() => stuck.push(tag.name.clone()),
+                Err(error) => return Err(Failure::registry(error)),
+            }
+        }
+        for digest in &self.doomed {
+            cancel.check()?;
+            let name = repository.with_digest(*digest);
+            match registry.delete(&name, cancel) {
+                Ok(()) => say(&format!("removed {}", name.familiar())),
+                // Some registries remove a manifest with its last tag, or an index's children with it.
+                Err(error) if error.problem.status() == Some(404) => {}
+                Err(error) => return Err(Failure::registry(error)),
+            }
+        }
+        if stuck.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::because(format!(
+            "{} stay: this registry removes no tag alone, and kept tags name the same images",
+            stuck.join(", ")
+        )))
+    }
+}
+
+/// Returns whether a tag accompanies an image: `sha256-…`, perhaps with `.sig` or the like behind it, as the referrers
+/// tag schema and signing tools write it.
+fn is_companion(tag: &str) -> bool {
+    companion_of(tag).is_some()
+}
+
+fn companion_of(tag: &str) -> Option<Digest> {
+    let hex = tag.strip_prefix("sha256-")?;
+    Digest::from_hex(hex.split('.').next()?).ok()
+}
+
+/// What accompanies a kept image stays with it.
+fn keep_companions(fates: &mut [(Tag, Fate)]) {
+    let kept: BTreeSet<Digest> = fates
+        .iter()
+        .filter(|(_, fate)| matches!(fate, Fate::Kept(_)))
+        .flat_map(|(tag, _)| tag.documents.clone())
+        .collect();
+    for (tag, fate) in fates.iter_mut() {
+        let accompanied = companion_of(&tag.name);
+        if *fate == Fate::Removed && accompanied.is_some_and(|digest| kept.contains(&digest)) {
+            *fate = Fate::Kept("belongs to a kept image".to_owned());
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    tags: Vec<ShownTag<'a>>,
+    manifests_removed: &'a [Digest],
+}
+
+#[derive(Serialize)]
+struct ShownTag<'a> {
+    tag: &'a str,
+    digest: Digest,
+    created: &'a str,
+    #[serde(flatten)]
+    fate: Fate,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag(name: &str, created: &str, documents: &[&str]) -> Tag {
+        let documents: Vec<Digest> = documents.iter().map(Digest::of).collect();
+        Tag {
+            name: name.to_owned(),
+            root: documents[0],
+            documents,
+            created: created.to_owned(),
+        }
+    }
+
+    fn plan(tags: Vec<Tag>, keep: &[&str], keep_last: Option<usize>) -> Plan {
+        let arguments = PruneArguments {
+            repository: "r".to_owned(),
+            keep: keep.iter().map(|text| (*text).to_owned()).collect(),
+            keep_last,
+            yes: false,
+            format: Format::Text,
+            registries: crate::arguments::RegistryArguments::default(),
+            places: crate::arguments::PlaceArguments::default(),
+        };
+        Plan::make(tags, &arguments).unwrap()
+    }
+
+    fn removed(plan: &Plan) -> Vec<&str> {
+        plan.removed().map(|tag| tag.name.as_str()).collect()
+    }
+
+    #[test]
+    fn a_child_that_a_kept_index_needs_stays() {
+        let tags = vec![
+            tag("old", "2020", &["index-1", "amd64", "arm64-1"]),
+            tag("v2", "2021", &["index-2", "amd64", "arm64-2"]),
+        ];
+        let plan = plan(tags, &["v*"], None);
+        assert_eq!(removed(&plan), ["old"]);
+        assert_eq!(plan.doomed, [Digest::of("index-1"), Digest::of("arm64-1")]);
+    }
+
+    #[test]
+    fn an_image_with_a_kept_tag_stays_when_another_of_its_tags_goes() {
+        let tags = vec![tag("latest", "2021", &["index"]), tag("dev", "2021", &["index"])];
+        let plan = plan(tags, &["latest"], None);
+        assert_eq!(removed(&plan), ["dev"]);
+        assert_eq!(plan.doomed, []);
+    }
+
+    #[test]
+    fn a_manifest_under_a_tag_of_its_own_and_in_a_kept_index_stays() {
+        let tags = vec![
+            tag("latest", "2021", &["index", "amd64"]),
+            tag("amd64-only", "2020", &["amd64"]),
+        ];
+        let plan = plan(tags, &["latest"], None);
+        assert_eq!(removed(&plan), ["amd64-only"]);
+        assert_eq!(plan.doomed, []);
+    }
+
+    #[test]
+    fn the_newest_stay_beside_those_of_a_pattern() {
+        let tags = vec![
+            tag("a", "2020-01-01T00:00:00Z", &["1"]),
+            tag("b", "2022-01-01T00:00:00Z", &["2"]),
+            tag("c", "2021-01-01T00:00:00Z", &["3"]),
+            tag("v1.0.0", "2019-01-01T00:00:00Z", &["4"]),
+        ];
+        assert_eq!(removed(&plan(tags, &["v*"], Some(2))), ["a"]);
+    }
+
+    #[test]
+    fn a_signature_stays_and_goes_with_its_image() {
+        let signature = |of: &str| format!("sha256-{}.sig", Digest::of(of).hex());
+        let tags = || {
+            vec![
+                tag("v1", "2020", &["1"]),
+                tag("old", "2019", &["2"]),
+                tag(&signature("1"), "2020", &["signature-1"]),
+                tag(&signature("2"), "2023", &["signature-2"]),
+            ]
+        };
+        assert_eq!(removed(&plan(tags(), &["v*"], None)), [&signature("2"), "old"]);
+        // A signature is none of the newest images.
+        assert_eq!(removed(&plan(tags(), &[], Some(1))), [&signature("2"), "old"]);
+    }
+}
