@@ -1,7 +1,8 @@
 //! What is remembered of uploads: sessions that another process can go on with, and repositories that have a blob.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -95,7 +96,12 @@ pub enum JournalError {
 pub struct MemoryJournal {
     sessions: Mutex<BTreeMap<Upload, UploadSession>>,
     places: Mutex<Vec<Upload>>,
+    claimed: Mutex<BTreeSet<Upload>>,
+    released: Condvar,
 }
+
+/// How often whoever waits for a claim looks whether the work was stopped.
+const CLAIM_STEP: Duration = Duration::from_millis(50);
 
 impl MemoryJournal {
     /// Returns an empty one.
@@ -109,8 +115,17 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl UploadJournal for MemoryJournal {
-    /// Keeps nobody away: one process pushes a blob to a repository once.
-    fn claim(&self, upload: &Upload, _: &CancelToken) -> Result<Box<dyn UploadClaim + '_>, JournalError> {
+    fn claim(
+        &self,
+        upload: &Upload,
+        cancel: &CancelToken,
+    ) -> Result<Box<dyn UploadClaim + '_>, JournalError> {
+        let mut claimed = locked(&self.claimed);
+        while !claimed.insert(upload.clone()) {
+            cancel.check()?;
+            let waited = self.released.wait_timeout(claimed, CLAIM_STEP);
+            claimed = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
         Ok(Box::new(MemoryClaim {
             journal: self,
             upload: upload.clone(),
@@ -136,6 +151,13 @@ impl UploadJournal for MemoryJournal {
 struct MemoryClaim<'a> {
     journal: &'a MemoryJournal,
     upload: Upload,
+}
+
+impl Drop for MemoryClaim<'_> {
+    fn drop(&mut self) {
+        locked(&self.journal.claimed).remove(&self.upload);
+        self.journal.released.notify_all();
+    }
 }
 
 impl UploadClaim for MemoryClaim<'_> {

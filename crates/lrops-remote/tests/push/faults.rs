@@ -262,3 +262,35 @@ fn the_first_failure_stops_the_other_uploads() {
         "all was sent although a part had failed"
     );
 }
+
+#[test]
+fn a_refusal_that_ends_the_connection_before_the_body_is_read_is_understood() {
+    let unread = |status| Fault::AnswerWithoutReading {
+        status,
+        headers: Vec::new(),
+        body: br#"{"errors":[{"code":"DENIED","message":"the quota is used up"}]}"#.to_vec(),
+    };
+    let large = || {
+        let mut scene = Scene::usual();
+        scene.settings.chunk_size = 16 * 1024 * 1024;
+        scene
+    };
+    for status in [408, 429, 500, 503] {
+        let scene = large();
+        scene.server.once_for("PUT", "/blobs/uploads", unread(status));
+        scene
+            .push_layer()
+            .unwrap_or_else(|error| panic!("{status}: {}", chain(&error)));
+    }
+    let scene = large();
+    scene
+        .server
+        .times(usize::MAX, "PUT", "/blobs/uploads", unread(403));
+    let error = scene.push_layer().unwrap_err();
+    assert!(error.is_refused(), "{}", chain(&error));
+    assert!(
+        chain(&error).contains("the quota is used up"),
+        "{}",
+        chain(&error)
+    );
+}

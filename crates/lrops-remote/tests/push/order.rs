@@ -70,6 +70,29 @@ fn blobs_are_sent_several_at_a_time_and_the_largest_first() {
 }
 
 #[test]
+fn a_blob_that_many_threads_push_at_once_is_sent_once() {
+    let scene = Scene::usual();
+    let layer = scene.image.layer();
+    scene.with_push(|push| {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| push.blob(&scene.image.store, layer).unwrap());
+            }
+        });
+    });
+    scene.assert_layer_cost(layer.size, "many threads");
+    assert_eq!(scene.requests("HEAD blob").len(), 1);
+    // Nor do two pushes that share a journal, as two builds in one process would.
+    let scene = Scene::usual();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| scene.push_layer().unwrap());
+        }
+    });
+    scene.assert_layer_cost(layer.size, "two pushes");
+}
+
+#[test]
 fn pushing_again_sends_and_moves_nothing() {
     let scene = Scene::usual();
     scene.push().unwrap();

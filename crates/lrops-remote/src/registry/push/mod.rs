@@ -150,8 +150,12 @@ impl Push<'_> {
         if self.there().contains(&descriptor.digest) {
             return Ok(BlobOutcome::There);
         }
-        let outcome = BlobUpload::new(self, source, descriptor, cancel)?.run()?;
-        self.there().insert(descriptor.digest);
+        let upload = BlobUpload::new(self, source, descriptor, cancel)?;
+        // Another thread may have sent it while this one waited for its turn.
+        if self.there().contains(&descriptor.digest) {
+            return Ok(BlobOutcome::There);
+        }
+        let outcome = upload.run()?;
         let step = match &outcome {
             BlobOutcome::There => PushStep::There,
             BlobOutcome::Mounted { from } => PushStep::Mounted { from },

@@ -117,6 +117,8 @@ impl<'a> BlobUpload<'a> {
                     self.push
                         .journal
                         .note(&self.push.upload_of(self.descriptor.digest));
+                    // Before the claim ends: whoever waits for it then asks nothing.
+                    self.push.there().insert(self.descriptor.digest);
                     return Ok(outcome);
                 }
                 state => self.step(state)?,
