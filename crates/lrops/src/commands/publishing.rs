@@ -117,7 +117,8 @@ pub(crate) fn continuation(
 /// Begins to show a transfer to these names.
 pub(super) fn board<'a>(on_event: OnEvent<'a>, names: &[Reference]) -> Board<'a> {
     let places: BTreeSet<String> = names.iter().map(place).collect();
-    Board::begin(on_event, TRANSFER, &Vec::from_iter(places))
+    let places: Vec<String> = places.into_iter().collect();
+    Board::begin(on_event, TRANSFER, &places)
 }
 
 /// An image that is being published.

@@ -14,7 +14,7 @@ use crate::laboratory::{Ended, Laboratory, User};
 const REPOSITORY: &str = "team/app";
 
 /// Longer than any test needs, shorter than anybody's patience.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The two platforms of an image without programs.
 const TWO: &str = "linux/amd64,linux/arm64";

@@ -71,6 +71,14 @@ fn make(items: &[Item]) -> Place {
     let mut files = Vec::new();
     for item in items {
         let path = place.path(&item.path);
+        // Through a link made before, the standard library would leave the place.
+        let names = item.path.match_indices('/').map(|(end, _)| &item.path[..end]);
+        if names
+            .map(|parent| place.path(parent))
+            .any(|parent| parent.is_symlink())
+        {
+            continue;
+        }
         let _ = fs::create_dir_all(path.parent().unwrap());
         let Ok(spot) = place.root.spot(Path::new(&item.path)) else {
             continue;
