@@ -88,6 +88,26 @@ impl Address {
         Ok(next)
     }
 
+    /// Returns where a header of an answer from here points. A registry behind a proxy that ends TLS often does not know that
+    /// it is spoken to over https: its own name is taken to mean this address.
+    pub(crate) fn linked(&self, location: &str) -> Result<Self, &'static str> {
+        let redirected = self.redirected(location);
+        if redirected.is_ok() || self.scheme != Scheme::Https {
+            return redirected;
+        }
+        match Self::parse(location) {
+            Ok(plain) if plain.scheme == Scheme::Http && plain.host().eq_ignore_ascii_case(self.host()) => {
+                Ok(Self {
+                    scheme: self.scheme,
+                    authority: self.authority.clone(),
+                    credentials: plain.credentials.or_else(|| self.credentials.clone()),
+                    ..plain
+                })
+            }
+            _ => redirected,
+        }
+    }
+
     /// Returns the URL to ask for, without credentials.
     pub(crate) fn target(&self) -> String {
         let query = self
@@ -106,14 +126,6 @@ impl Address {
         };
         Self {
             query: Some(query),
-            ..self.clone()
-        }
-    }
-
-    /// Returns the address on the port of another one.
-    pub(crate) fn on_port_of(&self, other: &Self) -> Self {
-        Self {
-            authority: other.authority.clone(),
             ..self.clone()
         }
     }

@@ -130,6 +130,12 @@ pub enum RegistryProblem {
         /// What the registry announced.
         found: u64,
     },
+    /// It lists more than is believed.
+    #[error("the list is longer than {limit} entries, or its pages are too large")]
+    ListTooLong {
+        /// How many entries are taken.
+        limit: usize,
+    },
     /// What it sent is not an index and not a manifest.
     #[error("what the registry sent is no image: {0}")]
     Document(&'static str),

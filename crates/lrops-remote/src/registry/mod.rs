@@ -22,6 +22,7 @@ mod image;
 mod keychain;
 mod login;
 mod mirror;
+mod pages;
 mod push;
 mod repository;
 mod token;

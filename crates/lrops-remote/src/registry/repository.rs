@@ -218,6 +218,16 @@ impl Repository {
         }
     }
 
+    /// Returns the error of something that no other attempt can help.
+    pub(crate) fn failed(&self, task: Task, problem: RegistryProblem) -> RegistryError {
+        RegistryError {
+            image: Box::new(self.reference.clone()),
+            task,
+            attempts: 1,
+            problem,
+        }
+    }
+
     /// Returns the digest of what a tag or a digest names, if there is such a thing.
     pub(crate) fn digest_of(&self, tail: &str, cancel: &CancelToken) -> Result<Option<Digest>, Interruption> {
         for method in [Method::Head, Method::Get] {

@@ -70,7 +70,7 @@ fn a_list_that_cannot_be_read_or_has_no_end_is_an_error() {
     };
     scene.server.once("/tags/list", answered(b"<html>", Vec::new()));
     let error = tags(&scene).unwrap_err();
-    assert!(chain(&error).contains("list of tags"), "{}", chain(&error));
+    assert!(chain(&error).contains("list cannot be read"), "{}", chain(&error));
     let again = format!("</v2/{REPOSITORY}/tags/list?last=a>; rel=\"next\"");
     let circle = answered(br#"{"tags":["a"]}"#, vec![("Link", again)]);
     scene.server.times(usize::MAX, "GET", "/tags/list", circle);
@@ -80,6 +80,71 @@ fn a_list_that_cannot_be_read_or_has_no_end_is_an_error() {
         scene.server.requests().len() < 20,
         "{}",
         scene.server.requests().len()
+    );
+}
+
+fn page(body: &str, next: Option<&str>) -> Fault {
+    let link = next.map(|next| ("Link", format!("<{next}>; rel=\"next\"")));
+    Fault::Answer {
+        status: 200,
+        headers: link.into_iter().collect(),
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+#[test]
+fn a_list_is_never_cut_short_in_silence() {
+    let second = format!("/v2/{REPOSITORY}/tags/list?last=a");
+    let scene = Scene::usual();
+    let first = |next: &str| {
+        scene
+            .server
+            .once("/tags/list?n=", page(r#"{"tags":["a"]}"#, Some(next)));
+    };
+    first("ftp://elsewhere/");
+    let error = tags(&scene).unwrap_err();
+    assert!(chain(&error).contains("cannot be used"), "{}", chain(&error));
+
+    first(&second);
+    scene.server.once("last=a", answer(404));
+    tags(&scene).unwrap_err();
+
+    first(&second);
+    let third = format!("/v2/{REPOSITORY}/tags/list?last=b");
+    scene.server.once("last=a", page(r#"{"tags":[]}"#, Some(&third)));
+    scene.server.once("last=b", page(r#"{"tags":["c"]}"#, None));
+    assert_eq!(tags(&scene).unwrap(), ["a", "c"]);
+}
+
+#[test]
+fn empty_pages_without_an_end_are_left() {
+    let scene = Scene::usual();
+    let second = format!("/v2/{REPOSITORY}/tags/list?last=a");
+    scene.server.times(
+        usize::MAX,
+        "GET",
+        "/tags/list",
+        page(r#"{"tags":[]}"#, Some(&second)),
+    );
+    let error = tags(&scene).unwrap_err();
+    assert!(chain(&error).contains("no end"), "{}", chain(&error));
+    assert_eq!(scene.server.requests().len(), 2);
+}
+
+#[test]
+fn a_list_of_more_tags_than_any_honest_one_is_refused() {
+    let scene = Scene::usual();
+    for number in 0..6 {
+        let tags: Vec<String> = (0..20_000).map(|tag| format!("{number}.{tag}")).collect();
+        let next = format!("/v2/{REPOSITORY}/tags/list?last={number}");
+        let body = json!({"tags": tags}).to_string();
+        scene.server.once("/tags/list", page(&body, Some(&next)));
+    }
+    let error = tags(&scene).unwrap_err();
+    assert!(
+        chain(&error).contains("longer than 100000 entries"),
+        "{}",
+        chain(&error)
     );
 }
 
@@ -205,4 +270,19 @@ fn referrers_are_listed_where_the_registry_knows_them() {
     assert_eq!(listed(subject.digest).unwrap().len(), 1);
     scene.server.once("/referrers/", answer(403));
     assert!(listed(subject.digest).unwrap_err().is_refused());
+}
+
+#[test]
+fn referrers_are_listed_over_all_pages() {
+    let scene = Scene::usual();
+    let subject = put(&scene, "1.0");
+    let of = |name: &str| Descriptor::of(MediaType::OCI_MANIFEST, name.as_bytes());
+    let index = |name: &str| json!({"schemaVersion": 2, "manifests": [of(name)]}).to_string();
+    let second = format!("/v2/{REPOSITORY}/referrers/{}?page=2", subject.digest);
+    scene.server.once("?page=2", page(&index("b"), None));
+    scene.server.once("/referrers/", page(&index("a"), Some(&second)));
+    let listed = scene
+        .client()
+        .referrers(&scene.reference(), subject.digest, &CancelToken::new());
+    assert_eq!(listed.unwrap(), [of("a"), of("b")]);
 }

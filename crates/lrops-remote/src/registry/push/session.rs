@@ -6,7 +6,7 @@
 use lrops_model::upload::UploadSession;
 use ureq::http::HeaderMap;
 
-use crate::http::{Address, Scheme};
+use crate::http::Address;
 use crate::registry::error::RegistryProblem;
 
 /// An open session.
@@ -65,21 +65,7 @@ fn location(asked: &Address, headers: &HeaderMap) -> Result<Option<Address>, Reg
         return Ok(None);
     };
     let unusable = |_| RegistryProblem::Protocol("the upload location that it names cannot be used");
-    match asked.redirected(location) {
-        Ok(address) => Ok(Some(address)),
-        // A registry behind a proxy that ends TLS often does not know that it is spoken to over https.
-        Err(_) if asked.scheme() == Scheme::Https && location.starts_with("http://") => {
-            let secure = asked
-                .redirected(&location.replacen("http://", "https://", 1))
-                .map_err(unusable)?;
-            if secure.host() == asked.host() {
-                Ok(Some(secure.on_port_of(asked)))
-            } else {
-                Err(unusable(""))
-            }
-        }
-        Err(reason) => Err(unusable(reason)),
-    }
+    asked.linked(location).map(Some).map_err(unusable)
 }
 
 /// Returns how many bytes a `Range: 0-1023` says are there.
