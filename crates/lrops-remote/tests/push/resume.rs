@@ -1,10 +1,14 @@
 //! Uploads that are cut, and go on: in the same process, and in the next.
 
+use std::net::TcpListener;
+
+use lrops_model::cancel::CancelToken;
+use lrops_model::upload::{Upload, UploadJournal, UploadSession};
 use lrops_remote::registry::BlobOutcome;
 use lrops_testkit::proxy::{Disturbance, FaultProxy, Rule};
-use lrops_testkit::registry::Fault;
+use lrops_testkit::registry::{Access, Fault, RegistryServer};
 
-use crate::scene::{CHUNK_SIZE_BYTES, IMAGE, Scene, chain};
+use crate::scene::{CHUNK_SIZE_BYTES, IMAGE, REPOSITORY, Scene, answer, chain};
 
 /// A scene whose registry is reached through a proxy.
 fn behind_a_proxy() -> (Scene, FaultProxy) {
@@ -155,4 +159,66 @@ fn a_cut_in_the_request_that_ends_an_upload_sends_nothing_again() {
         }
         scene.assert_layer_cost(scene.image.layer().size, "a cut at the end");
     }
+}
+
+/// Remembers a session of the layer, as an earlier push would have.
+fn remember(scene: &Scene, location: &str) {
+    let upload = Upload {
+        registry: scene.name.clone(),
+        repository: REPOSITORY.to_owned(),
+        digest: scene.image.layer().digest,
+    };
+    let mut claim = scene.journal.claim(&upload, &CancelToken::new()).unwrap();
+    let session = UploadSession {
+        location: location.to_owned(),
+        offset: CHUNK_SIZE_BYTES,
+        chunk_min: 0,
+    };
+    claim.keep(&session).unwrap();
+}
+
+#[test]
+fn a_remembered_session_that_is_refused_elsewhere_is_forgotten() {
+    for status in [400, 401, 403, 404, 405, 410] {
+        for retries in [0, 3] {
+            let scene = Scene::usual().with_retries(retries);
+            let store = RegistryServer::start(Access::Open);
+            store.times(usize::MAX, "GET", "/signed", answer(status));
+            remember(&scene, &format!("{}/signed?signature=1", store.url()));
+            scene
+                .push_layer()
+                .unwrap_or_else(|error| panic!("{status}: {}", chain(&error)));
+            scene.assert_layer_cost(scene.image.layer().size, "a signature that ran out");
+            let asked = store.requests().into_iter();
+            assert_eq!(asked.filter(|request| request.method == "GET").count(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_remembered_session_on_a_machine_that_is_gone_is_forgotten() {
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for retries in [0, 1, 3] {
+        let scene = Scene::usual().with_retries(retries);
+        remember(&scene, &format!("http://{gone}/upload"));
+        scene
+            .push_layer()
+            .unwrap_or_else(|error| panic!("{retries} retries: {}", chain(&error)));
+        scene.assert_layer_cost(scene.image.layer().size, "a machine that is gone");
+    }
+}
+
+#[test]
+fn a_remembered_session_that_cannot_be_reached_once_goes_on() {
+    let scene = Scene::usual().with_retries(0);
+    scene
+        .server
+        .once_for("PATCH", "/blobs/uploads", Fault::CutRequestAfter(1000));
+    scene.push_layer().unwrap_err();
+    scene.server.once_for("GET", "/blobs/uploads", answer(503));
+    scene.push_layer().unwrap_err();
+    scene.server.once_for("GET", "/blobs/uploads", Fault::DropAnswer);
+    scene.push_layer().unwrap_err();
+    scene.push_layer().unwrap();
+    scene.assert_layer_cost(scene.image.layer().size, "the same session");
 }

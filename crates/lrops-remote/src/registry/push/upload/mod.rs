@@ -16,7 +16,7 @@ use lrops_model::digest::Digest;
 use lrops_model::oci::Descriptor;
 use lrops_model::upload::{Upload, UploadClaim};
 
-use setback::is_digest_refusal;
+use setback::{Standing, is_digest_refusal};
 
 use super::error::PushError;
 use super::event::PushStep;
@@ -54,6 +54,7 @@ pub(super) struct BlobUpload<'a> {
     /// Where retries were last renewed.
     renewed_at: u64,
     setbacks: usize,
+    standing: Standing,
     mount_failures: usize,
     sent: Cell<u64>,
 }
@@ -101,6 +102,7 @@ impl<'a> BlobUpload<'a> {
             reached: 0,
             renewed_at: 0,
             setbacks: 0,
+            standing: Standing::Working,
             mount_failures: 0,
             sent: Cell::new(0),
         })
@@ -109,7 +111,11 @@ impl<'a> BlobUpload<'a> {
     /// Makes sure that the registry has the blob.
     pub(super) fn run(mut self) -> Result<BlobOutcome, PushError> {
         let remembered = self.claim.session();
-        let mut state = State::Look(remembered.as_ref().and_then(Session::remembered));
+        let remembered = remembered.as_ref().and_then(Session::remembered);
+        if remembered.is_some() {
+            self.standing = Standing::Remembered;
+        }
+        let mut state = State::Look(remembered);
         loop {
             state = match state {
                 State::Done(outcome) => {
@@ -153,14 +159,18 @@ impl<'a> BlobUpload<'a> {
         }
     }
 
-    /// Remembers where to go on.
+    /// Remembers where to go on, or that there is nothing to go on with.
     fn keep(&mut self, state: &State) -> Result<(), PushError> {
-        if let State::Open(session) = state {
-            if session.offset > self.reached {
-                self.reached = session.offset;
-                self.setbacks = 0;
+        match state {
+            State::Open(session) => {
+                if session.offset > self.reached {
+                    self.reached = session.offset;
+                    self.setbacks = 0;
+                }
+                self.claim.keep(&session.to_remember())?;
             }
-            self.claim.keep(&session.to_remember())?;
+            State::Look(None) => self.claim.forget()?,
+            State::Look(Some(_)) | State::Begin | State::Doubtful(_) | State::Done(_) => {}
         }
         Ok(())
     }
@@ -281,6 +291,7 @@ impl<'a> BlobUpload<'a> {
         let question = Question::at(Method::Get, &session.location).in_a_push();
         match self.push.repository.ask(&question, self.cancel) {
             Ok(answer) => {
+                self.standing = Standing::Working;
                 let session = session.moved(answer.headers(), 0)?;
                 if session.offset > self.descriptor.size {
                     return self.lose(
@@ -301,7 +312,8 @@ impl<'a> BlobUpload<'a> {
                 );
                 Ok(State::Open(session))
             }
-            Err(interruption) => self.lost_or(&session, interruption),
+            Err(interruption) if self.standing == Standing::Working => self.lost_or(&session, interruption),
+            Err(interruption) => self.untried_or(&session, interruption),
         }
     }
 

@@ -14,6 +14,17 @@ const CHUNK_SIZE_BYTES_MIN: u64 = 1024 * 1024;
 /// How often a session may get lost, or a chunk be refused, without a byte of progress between.
 const SETBACKS_MAX: usize = 4;
 
+/// How far the session that there is can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Another process remembered it, and its address was not asked yet.
+    Remembered,
+    /// The same, and the address could not be reached once.
+    Unreachable,
+    /// It was opened here, or has answered.
+    Working,
+}
+
 impl BlobUpload<'_> {
     /// What a refused chunk means.
     pub(super) fn refused_chunk(
@@ -100,6 +111,44 @@ impl BlobUpload<'_> {
         }
     }
 
+    /// Begins anew when a session that another process remembered is of no use: its address may have been signed for some
+    /// time only, or belong to a machine that is gone. Otherwise no later push would get past it either.
+    pub(super) fn untried_or(
+        &mut self,
+        session: &Session,
+        interruption: Interruption,
+    ) -> Result<State, Interruption> {
+        if is_connection(&interruption) {
+            if self.standing == Standing::Remembered && self.can_wait_for(session) {
+                self.standing = Standing::Unreachable;
+                return Err(interruption);
+            }
+            self.setback(interruption)?;
+            self.standing = Standing::Working;
+            return Ok(State::Look(None));
+        }
+        if is_dead_end(&interruption) {
+            self.setback(interruption)?;
+            self.standing = Standing::Working;
+            self.cancel_session(session);
+            return Ok(State::Look(None));
+        }
+        self.lost_or(session, interruption)
+    }
+
+    /// Returns whether there is another attempt for a session that cannot be reached. Without any, one at the registry's own
+    /// address still waits for the next push: the registry has just answered.
+    fn can_wait_for(&self, session: &Session) -> bool {
+        let repository = &self.push.repository;
+        let is_own = || {
+            repository
+                .address("")
+                .is_ok_and(|own| session.location.has_origin_of(&own))
+        };
+        let retries = &repository.registry().client().settings().retry_waits;
+        !retries.is_empty() || is_own()
+    }
+
     pub(super) fn lose(
         &mut self,
         session: &Session,
@@ -136,6 +185,19 @@ fn refusal_status(interruption: &Interruption) -> Option<u16> {
     match problem {
         RegistryProblem::Token { .. } => None,
         problem => problem.status(),
+    }
+}
+
+/// Returns whether a failure stays, whoever asks at this address.
+fn is_dead_end(interruption: &Interruption) -> bool {
+    let (Interruption::Final(problem) | Interruption::Transient { problem, .. }) = interruption;
+    match problem {
+        RegistryProblem::Http(HttpProblem::Cancelled(_) | HttpProblem::Connection(_)) => false,
+        RegistryProblem::Http(_) => true,
+        _ => matches!(
+            refusal_status(interruption),
+            Some(400..=407 | 409..=428 | 430..=499)
+        ),
     }
 }
 
