@@ -214,6 +214,16 @@ impl Archive {
     }
 }
 
+impl Archive {
+    fn span(&self, descriptor: &Descriptor) -> Result<Span, BlobError> {
+        let missing = || BlobError::Missing {
+            digest: descriptor.digest,
+            place: self.path.display().to_string(),
+        };
+        self.blobs.get(&descriptor.digest).copied().ok_or_else(missing)
+    }
+}
+
 /// Returns where the regular files of a tar are, by cleaned name; the last of a name counts.
 fn spans(file: &File) -> io::Result<BTreeMap<String, Span>> {
     let mut spans = BTreeMap::new();
@@ -244,14 +254,26 @@ fn spans(file: &File) -> io::Result<BTreeMap<String, Span>> {
 
 impl BlobSource for Archive {
     fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, BlobError> {
-        let digest = descriptor.digest;
-        match self.blobs.get(&digest) {
-            Some(span) => Ok(Box::new(SpanReader::new(&self.file, *span))),
-            None => Err(BlobError::Missing {
-                digest,
-                place: self.path.display().to_string(),
-            }),
-        }
+        Ok(Box::new(SpanReader::new(&self.file, self.span(descriptor)?)))
+    }
+
+    fn open_at(&self, descriptor: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, BlobError> {
+        let whole = self.span(descriptor)?;
+        let Some(size) = whole.size.checked_sub(offset) else {
+            let message = format!(
+                "the blob ends after {} bytes, before the offset {offset}",
+                whole.size
+            );
+            return Err(BlobError::Read {
+                digest: descriptor.digest,
+                source: io::Error::new(io::ErrorKind::UnexpectedEof, message),
+            });
+        };
+        let rest = Span {
+            start: whole.start + offset,
+            size,
+        };
+        Ok(Box::new(SpanReader::new(&self.file, rest)))
     }
 
     fn contains(&self, descriptor: &Descriptor) -> Result<bool, BlobError> {
@@ -387,6 +409,15 @@ mod tests {
         assert_eq!(archive.index().manifests.len(), 1);
         let copied = copy_image(&archive, &image.root, &MemoryStore::new(), &CancelToken::new()).unwrap();
         assert_eq!(copied.blobs, 7);
+        for offset in [0, 1, image.root.size] {
+            let (mut expected, mut rest) = (Vec::new(), Vec::new());
+            let mut reader = image.store.open_at(&image.root, offset).unwrap();
+            reader.read_to_end(&mut expected).unwrap();
+            let mut reader = archive.open_at(&image.root, offset).unwrap();
+            reader.read_to_end(&mut rest).unwrap();
+            assert_eq!(rest, expected, "{offset}");
+        }
+        assert!(archive.open_at(&image.root, image.root.size + 1).is_err());
     }
 
     #[test]

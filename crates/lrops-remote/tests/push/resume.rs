@@ -1,8 +1,12 @@
 //! Uploads that are cut, and go on: in the same process, and in the next.
 
+use std::io::Read;
 use std::net::TcpListener;
+use std::sync::Mutex;
 
+use lrops_model::blob::{BlobError, BlobSource, MemoryStore};
 use lrops_model::cancel::CancelToken;
+use lrops_model::oci::Descriptor;
 use lrops_model::upload::{Upload, UploadJournal, UploadSession};
 use lrops_remote::registry::BlobOutcome;
 use lrops_testkit::proxy::{Disturbance, FaultProxy, Rule};
@@ -221,4 +225,57 @@ fn a_remembered_session_that_cannot_be_reached_once_goes_on() {
     scene.push_layer().unwrap_err();
     scene.push_layer().unwrap();
     scene.assert_layer_cost(scene.image.layer().size, "the same session");
+}
+
+/// Notes from which offsets its blobs are opened.
+struct CountingStore<'a> {
+    store: &'a MemoryStore,
+    opened: Mutex<Vec<u64>>,
+}
+
+impl BlobSource for CountingStore<'_> {
+    fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, BlobError> {
+        self.open_at(descriptor, 0)
+    }
+
+    fn open_at(&self, descriptor: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, BlobError> {
+        self.opened.lock().unwrap().push(offset);
+        self.store.open_at(descriptor, offset)
+    }
+
+    fn contains(&self, descriptor: &Descriptor) -> Result<bool, BlobError> {
+        self.store.contains(descriptor)
+    }
+}
+
+/// Pushes the layer, of which so many bytes may go twice, and returns from which offsets it was read.
+fn opened_by(scene: &Scene, twice: u64) -> Vec<u64> {
+    let store = CountingStore {
+        store: &scene.image.store,
+        opened: Mutex::default(),
+    };
+    scene
+        .with_push(|push| push.blob(&store, scene.image.layer()))
+        .unwrap_or_else(|error| panic!("{}", chain(&error)));
+    scene.assert_layer_cost(scene.image.layer().size + twice, "no more again");
+    store.opened.into_inner().unwrap()
+}
+
+#[test]
+fn a_blob_of_many_chunks_is_opened_once_and_again_after_a_cut() {
+    let (scene, _proxy) = behind_a_proxy();
+    assert_eq!(opened_by(&scene, 0), [0]);
+    assert!(scene.requests("PATCH upload").len() > 10);
+
+    let (scene, proxy) = behind_a_proxy();
+    proxy.cut_at(vec![1_000_000]);
+    assert_eq!(opened_by(&scene, 0), [0, 1_000_000]);
+}
+
+#[test]
+fn a_chunk_that_is_wanted_again_elsewhere_is_read_again() {
+    let scene = Scene::usual();
+    let fault = Fault::RedirectTo(format!("http://{}", scene.name));
+    scene.server.once_for("PATCH", "/blobs/uploads", fault);
+    assert_eq!(opened_by(&scene, CHUNK_SIZE_BYTES), [0, 0]);
 }

@@ -4,18 +4,20 @@
 //! that opens the session; a larger one in `PATCH`es, so that after a cut at most one chunk is sent again. After every
 //! failure the registry is asked what it has, since an answer may have been lost on its way.
 
+mod content;
 mod setback;
 
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use lrops_model::blob::{BlobError, BlobSource, open_verified};
+use lrops_model::blob::{BlobSource, open_verified};
 use lrops_model::cancel::CancelToken;
 use lrops_model::digest::Digest;
 use lrops_model::oci::Descriptor;
 use lrops_model::upload::{Upload, UploadClaim};
 
+use content::{Content, Sending};
 use setback::{Standing, is_digest_refusal};
 
 use super::error::PushError;
@@ -40,6 +42,7 @@ const MOUNT_FAILURES_MAX: usize = 2;
 pub(super) struct BlobUpload<'a> {
     push: &'a Push<'a>,
     source: &'a dyn BlobSource,
+    content: Content<'a>,
     descriptor: &'a Descriptor,
     cancel: &'a CancelToken,
     claim: Box<dyn UploadClaim + 'a>,
@@ -94,6 +97,7 @@ impl<'a> BlobUpload<'a> {
             chunk_size: push.settings.chunk_size.max(1),
             push,
             source,
+            content: Content::new(source, descriptor),
             descriptor,
             cancel,
             claim,
@@ -337,7 +341,7 @@ impl<'a> BlobUpload<'a> {
     fn patch(&mut self, session: Session, chunk_size: u64) -> Result<State, Interruption> {
         let start = session.offset;
         let end = self.descriptor.size.min(start.saturating_add(chunk_size));
-        let open = || self.open_at(start, end - start);
+        let open = || Ok(self.read_from(start));
         let question = self
             .with_body(Question::at(Method::Patch, &session.location), end - start, &open)
             .header("Content-Range", format!("{start}-{}", end - 1));
@@ -364,7 +368,7 @@ impl<'a> BlobUpload<'a> {
         let location = session
             .location
             .with_parameter("digest", &self.descriptor.digest.to_string());
-        let open = || self.open_at(offset, length);
+        let open = || Ok(self.read_from(offset));
         let keeping = Duration::from_secs(self.descriptor.size / KEEPING_BYTES_PER_SECOND);
         let question = self
             .with_body(Question::at(Method::Put, &location), length, &open)
@@ -396,22 +400,9 @@ impl<'a> BlobUpload<'a> {
         }
     }
 
-    fn open_at(&self, offset: u64, length: u64) -> io::Result<Box<dyn Read + '_>> {
-        if length == 0 {
-            return Ok(Box::new(io::empty()));
-        }
-        let inner = self
-            .source
-            .open_at(self.descriptor, offset)
-            .map_err(|error| match error {
-                BlobError::Cancelled(cancelled) => io::Error::other(cancelled),
-                error => io::Error::other(error),
-            })?;
-        Ok(Box::new(Sending {
-            upload: self,
-            inner,
-            offset,
-        }))
+    /// Returns what is sent from an offset on.
+    fn read_from(&self, offset: u64) -> Box<dyn Read + '_> {
+        Box::new(Sending { upload: self, offset })
     }
 
     fn compare(&self, digest: Option<&str>) -> Result<(), Interruption> {
@@ -424,26 +415,6 @@ pub(super) fn compare(answered: Option<&str>, expected: Digest) -> Result<(), In
     match answered.and_then(|digest| digest.parse::<Digest>().ok()) {
         Some(found) if found != expected => Err(RegistryProblem::WrongDigest { expected, found }.into()),
         _ => Ok(()),
-    }
-}
-
-/// Counts what is sent, and stops when the work should.
-struct Sending<'a> {
-    upload: &'a BlobUpload<'a>,
-    inner: Box<dyn Read + Send>,
-    offset: u64,
-}
-
-impl Read for Sending<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.upload.cancel.check().map_err(io::Error::other)?;
-        let read = self.inner.read(buffer)?;
-        self.offset += read as u64;
-        let sent = &self.upload.sent;
-        sent.set(sent.get() + read as u64);
-        let what = PushStep::Sending { offset: self.offset };
-        self.upload.push.tell(self.upload.descriptor, what);
-        Ok(read)
     }
 }
 
