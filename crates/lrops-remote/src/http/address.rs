@@ -29,6 +29,14 @@ impl Scheme {
             Self::Https => "https",
         }
     }
+
+    /// Returns the port where a URL names none.
+    fn port(self) -> &'static str {
+        match self {
+            Self::Http => "80",
+            Self::Https => "443",
+        }
+    }
 }
 
 impl Address {
@@ -66,7 +74,7 @@ impl Address {
         Ok(address)
     }
 
-    /// Returns where a `Location` header points, seen from here. Credentials go along only to the same authority.
+    /// Returns where a `Location` header points, seen from here. Credentials go along only to the same origin.
     pub(crate) fn redirected(&self, location: &str) -> Result<Self, &'static str> {
         let directory = &self.path[..=self.path.rfind('/').unwrap_or_default()];
         let absolute = if location.contains("://") {
@@ -82,8 +90,10 @@ impl Address {
         if self.scheme == Scheme::Https && next.scheme == Scheme::Http {
             return Err("the server redirects from https to http");
         }
-        if next.credentials.is_none() && next.scheme == self.scheme && next.authority == self.authority {
-            next.credentials.clone_from(&self.credentials);
+        if next.has_origin_of(self) {
+            // Certificates are kept by the name that the user gave the host, with or without its usual port.
+            next.authority.clone_from(&self.authority);
+            next.credentials = next.credentials.or_else(|| self.credentials.clone());
         }
         Ok(next)
     }
@@ -132,7 +142,17 @@ impl Address {
 
     /// Returns whether both have the same scheme, host and port: what credentials for one may be sent to the other.
     pub(crate) fn has_origin_of(&self, other: &Self) -> bool {
-        self.scheme == other.scheme && self.authority.eq_ignore_ascii_case(&other.authority)
+        self.scheme == other.scheme
+            && self.host().eq_ignore_ascii_case(other.host())
+            && self.port() == other.port()
+    }
+
+    /// Returns the port: the usual one of the scheme, where none is named (RFC 3986, section 6.2.3).
+    fn port(&self) -> &str {
+        let behind_host = &self.authority[self.authority.rfind(']').unwrap_or_default()..];
+        let port = behind_host.split_once(':').map(|(_, port)| port);
+        port.filter(|port| !port.is_empty())
+            .unwrap_or_else(|| self.scheme.port())
     }
 
     /// Returns the host, with its port where the URL names one, in small letters.
@@ -258,6 +278,44 @@ mod tests {
         assert!(redirected("https://other/c").authorization().is_none());
         assert!(redirected("//host:1/c").authorization().is_none());
         assert!(address.redirected("http://host/c").is_err());
+    }
+
+    #[test]
+    fn the_usual_port_is_the_same_origin_as_none() {
+        let check = |one: &str, other: &str, expected: bool| {
+            let parsed = |url| Address::parse(url).unwrap();
+            assert_eq!(
+                parsed(one).has_origin_of(&parsed(other)),
+                expected,
+                "{one} {other}"
+            );
+            assert_eq!(
+                parsed(other).has_origin_of(&parsed(one)),
+                expected,
+                "{one} {other}"
+            );
+        };
+        check("https://host/", "https://HOST:443/x", true);
+        check("http://host/", "http://host:80/x", true);
+        check("https://[::1]/", "https://[::1]:443/x", true);
+        check("https://host:/", "https://host:443/x", true);
+        check("https://host/", "https://host:80/x", false);
+        check("http://host:443/", "https://host:443/x", false);
+        check("https://host:444/", "https://host:443/x", false);
+        check("https://[::443]/", "https://[::1]:443/x", false);
+    }
+
+    #[test]
+    fn a_location_that_names_the_usual_port_keeps_credentials_and_the_name_of_the_host() {
+        let check = |from: &str, location: &str, expected: &str| {
+            let next = Address::parse(from).unwrap().redirected(location).unwrap();
+            assert_eq!(next.target(), expected);
+            assert_eq!(next.to_string(), expected);
+            assert!(next.authorization().is_some(), "{location}");
+        };
+        check("https://u:p@host/a", "https://host:443/c", "https://host/c");
+        check("https://u:p@host:443/a", "https://host/c", "https://host:443/c");
+        check("http://u:p@host/a", "//host:80/c", "http://host/c");
     }
 
     #[test]
