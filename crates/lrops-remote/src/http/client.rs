@@ -10,11 +10,14 @@ use lrops_model::cancel::CancelToken;
 use ureq::config::Config;
 use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, DefaultConnector};
 use ureq::{Agent, Body, Proxy};
 
 use super::address::{Address, Scheme};
 use super::error::{HttpError, HttpProblem};
 use super::exchange::{Exchange, Method, RequestBody};
+use super::patience::PatientConnector;
 use super::settings::HttpSettings;
 use super::transfer::{Transfer, TransferProgress};
 use super::trust::{read_authorities, read_client};
@@ -155,7 +158,11 @@ impl HttpClient {
         if scheme == Scheme::Https {
             config = config.tls_config(self.tls_config(&address.authority())?);
         }
-        Ok(config.build().new_agent())
+        Ok(Agent::with_parts(
+            config.build(),
+            DefaultConnector::default().chain(PatientConnector),
+            DefaultResolver::default(),
+        ))
     }
 
     fn tls_config(&self, authority: &str) -> Result<TlsConfig, HttpProblem> {

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Request, Response};
-use ureq::{Body, BodyReader, SendBody};
+use ureq::{Agent, AsSendBody, Body, BodyReader, SendBody};
 
 use super::address::Address;
 use super::client::{HttpClient, REDIRECTS_MAX, problem_of};
@@ -183,12 +183,10 @@ impl HttpClient {
         let agent = self.agent(address)?;
         let malformed = |_| HttpProblem::Address("it is not well formed");
         let patience = self.settings().timeouts.response + exchange.extra_patience;
-        // The wait for an answer is a read too, and must not end with the limit for silence within a body.
-        let silence = self.settings().timeouts.idle.max(patience);
         let (length, inner): (u64, Box<dyn Read + '_>) = match exchange.body {
             RequestBody::None if matches!(exchange.method, Method::Get | Method::Head | Method::Delete) => {
                 let request = request.body(()).map_err(malformed)?;
-                return agent.run(request).map_err(problem_of);
+                return run(&agent, request, patience).map_err(problem_of);
             }
             RequestBody::None => (0, Box::new(io::empty())),
             RequestBody::Bytes(bytes) | RequestBody::Secret(bytes) => (bytes.len() as u64, Box::new(bytes)),
@@ -202,16 +200,24 @@ impl HttpClient {
         let request = request
             .body(SendBody::from_reader(&mut outgoing))
             .map_err(malformed)?;
-        let request = agent
-            .configure_request(request)
-            .timeout_recv_response(Some(patience))
-            .timeout_per_read(Some(silence))
-            .build();
-        agent.run(request).map_err(|error| match outgoing.failure.take() {
+        run(&agent, request, patience).map_err(|error| match outgoing.failure.take() {
             Some(cause) => HttpProblem::ReadBody(cause),
             None => problem_of(error),
         })
     }
+}
+
+/// Sends a request and waits so long for the head of its answer.
+fn run(
+    agent: &Agent,
+    request: Request<impl AsSendBody>,
+    patience: Duration,
+) -> Result<Response<Body>, ureq::Error> {
+    let request = agent
+        .configure_request(request)
+        .timeout_recv_response(Some(patience))
+        .build();
+    agent.run(request)
 }
 
 impl Answer {

@@ -10,6 +10,7 @@ mod address_range;
 mod client;
 mod error;
 mod exchange;
+mod patience;
 mod settings;
 mod transfer;
 mod trust;

@@ -97,10 +97,33 @@ fn a_registry_may_take_longer_to_answer_than_a_body_may_stop() {
     let proxy = FaultProxy::start(scene.server.address());
     let scene = scene.at(proxy.name());
     let stall = Disturbance::StallAnswer(Duration::from_millis(500));
-    for method in ["POST", "PATCH", "PUT"] {
-        proxy.rule(Rule::once("/blobs/uploads", stall.clone()).method(method));
+    for (method, part) in [
+        ("HEAD", "/blobs/"),
+        ("POST", "/blobs/uploads"),
+        ("PATCH", "/blobs/uploads"),
+        ("PUT", "/blobs/uploads"),
+        ("GET", "/manifests/"),
+    ] {
+        proxy.rule(Rule::once(part, stall.clone()).method(method));
     }
     scene.push().unwrap_or_else(|error| panic!("{}", chain(&error)));
+}
+
+#[test]
+fn a_body_may_not_stop_for_as_long_as_a_registry_may_take_to_answer() {
+    let mut scene = Scene::usual().small().with_retries(0);
+    scene.timeouts.idle = Duration::from_millis(200);
+    let proxy = FaultProxy::start(scene.server.address());
+    let scene = scene.at(proxy.name());
+    let stop = Disturbance::SlowAnswer {
+        bytes: 100,
+        every: LONG,
+    };
+    proxy.rule(Rule::once("/manifests/sha256:", stop).method("GET"));
+    let started = Instant::now();
+    let error = scene.push().unwrap_err();
+    assert!(chain(&error).contains("timeout"), "{}", chain(&error));
+    assert!(started.elapsed() < LONG, "{:?}", started.elapsed());
 }
 
 #[test]
