@@ -111,13 +111,20 @@ impl Attempts {
     }
 }
 
+impl Interruption {
+    /// Returns the interruption by a problem that may be gone at the next attempt.
+    pub(crate) fn passing(problem: RegistryProblem) -> Self {
+        Self::Transient {
+            problem,
+            retry_after: None,
+        }
+    }
+}
+
 impl From<RegistryProblem> for Interruption {
     fn from(problem: RegistryProblem) -> Self {
         match problem {
-            RegistryProblem::Http(HttpProblem::Connection(_)) => Self::Transient {
-                problem,
-                retry_after: None,
-            },
+            RegistryProblem::Http(HttpProblem::Connection(_)) => Self::passing(problem),
             other => Self::Final(other),
         }
     }

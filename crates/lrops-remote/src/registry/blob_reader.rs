@@ -169,10 +169,7 @@ impl BlobReader {
                     status: 206,
                     detail: None,
                 };
-                return Err(Interruption::Transient {
-                    problem,
-                    retry_after: None,
-                });
+                return Err(Interruption::passing(problem));
             }
             _ => 0,
         };

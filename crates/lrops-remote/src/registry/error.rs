@@ -130,6 +130,14 @@ pub enum RegistryProblem {
         /// What the registry announced.
         found: u64,
     },
+    /// A tag that was just given names another image.
+    #[error("the tag {tag} names {found}: another push has given it to that image meanwhile")]
+    TagMoved {
+        /// The tag.
+        tag: String,
+        /// What it names.
+        found: Digest,
+    },
     /// It lists more than is believed.
     #[error("the list is longer than {limit} entries, or its pages are too large")]
     ListTooLong {
@@ -284,6 +292,7 @@ impl RegistryError {
             RegistryProblem::WrongDigest { .. } | RegistryProblem::WrongLength { .. } => Some(
                 "something between here and the registry alters what is sent: a proxy or a mirror".to_owned(),
             ),
+            RegistryProblem::TagMoved { .. } => Some("push again if yours is the newer one".to_owned()),
             RegistryProblem::AfterMirrors { source, .. } => self.advice_on(source),
             RegistryProblem::Token { source, .. } => self.advice_on(source).or_else(|| {
                 Some("tell the registry's administrator: it sends clients there for tokens".to_owned())

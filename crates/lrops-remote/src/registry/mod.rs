@@ -38,4 +38,6 @@ pub use keychain::{
 };
 pub use login::LoginError;
 pub use mirror::{Mirror, ParseMirrorError};
-pub use push::{BlobOutcome, OnPushEvent, Push, PushError, PushEvent, PushSettings, PushStep, TagOutcome};
+pub use push::{
+    BlobOutcome, OnPushEvent, Push, PushError, PushEvent, PushSettings, PushStep, TagExpectation, TagOutcome,
+};

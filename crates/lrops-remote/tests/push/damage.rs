@@ -7,7 +7,7 @@ use lrops_model::blob::{BlobError, BlobSource};
 use lrops_model::cancel::CancelToken;
 use lrops_model::digest::Digest;
 use lrops_model::oci::Descriptor;
-use lrops_remote::registry::{BlobOutcome, PushError, PushEvent, PushStep};
+use lrops_remote::registry::{BlobOutcome, PushError, PushEvent, PushStep, TagExpectation};
 
 use crate::scene::{CHUNK_SIZE_BYTES, Image, REPOSITORY, Scene, chain};
 
@@ -157,7 +157,7 @@ fn a_stopped_push_ends_at_once_and_goes_on_later() {
     let result = push.blob(&scene.image.store, scene.image.layer());
     assert!(matches!(result, Err(PushError::Cancelled(_))), "{result:?}");
     assert!(matches!(
-        push.tag("1.0", scene.image.root(), b""),
+        scene.give(&push, "1.0", TagExpectation::Anything),
         Err(PushError::Cancelled(_))
     ));
     let BlobOutcome::Taken { sent } = scene.push_layer().unwrap() else {

@@ -1,6 +1,6 @@
 //! What a push asks, and in which order.
 
-use lrops_remote::registry::{BlobOutcome, TagOutcome};
+use lrops_remote::registry::{BlobOutcome, PushError, TagExpectation, TagOutcome};
 
 use crate::scene::{REPOSITORY, Scene, kind};
 
@@ -129,4 +129,52 @@ fn a_tag_that_names_another_image_is_seen_before_it_is_moved() {
     });
     assert_eq!(scene.push().unwrap(), [TagOutcome::Moved; 2]);
     scene.assert_pushed("a tag that moves");
+}
+
+#[test]
+fn a_tag_that_is_expected_to_be_free_is_not_taken_from_another_image() {
+    let scene = Scene::usual().small();
+    let other = scene.server.put_manifest(
+        REPOSITORY,
+        Some("1.0"),
+        lrops_model::oci::MediaType::OCI_INDEX,
+        br#"{"schemaVersion":2,"manifests":[]}"#,
+    );
+    scene.with_push(|push| {
+        push.blobs(&scene.image.store, &scene.image.blobs()).unwrap();
+        push.documents(&scene.image.tree).unwrap();
+        let give = |tag| scene.give(push, tag, TagExpectation::FreeOrSame);
+        let error = give("1.0").unwrap_err();
+        assert!(
+            matches!(&error, PushError::Taken { tag, there } if tag == "1.0" && *there == other.digest),
+            "{error}"
+        );
+        assert!(error.advice().is_some() && !error.can_go_on() && !error.is_refused());
+        assert!(scene.requests("PUT tag").is_empty());
+        assert_eq!(give("2.0").unwrap(), TagOutcome::Moved);
+        assert_eq!(give("2.0").unwrap(), TagOutcome::Already);
+    });
+}
+
+#[test]
+fn a_tag_that_is_taken_while_giving_it_is_tried_again_is_left() {
+    let scene = Scene::usual().small();
+    scene.push().unwrap();
+    let put = scene.requests("PUT tag").len();
+    // The first attempt fails, and another push is quicker than the second.
+    scene
+        .server
+        .once_for("PUT", "/manifests/3.0", crate::scene::answer(503));
+    scene
+        .server
+        .once_for("HEAD", "/manifests/3.0", crate::scene::answer(404));
+    scene.server.put_manifest(
+        REPOSITORY,
+        Some("3.0"),
+        lrops_model::oci::MediaType::OCI_INDEX,
+        br#"{"schemaVersion":2,"manifests":[]}"#,
+    );
+    let given = scene.with_push(|push| scene.give(push, "3.0", TagExpectation::FreeOrSame));
+    assert!(matches!(given, Err(PushError::Taken { .. })), "{given:?}");
+    assert_eq!(scene.requests("PUT tag").len(), put + 1);
 }

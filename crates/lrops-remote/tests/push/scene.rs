@@ -17,7 +17,7 @@ use lrops_model::upload::MemoryJournal;
 use lrops_remote::http::{HostTrust, HttpClient, HttpSettings, Proxies, Timeouts};
 use lrops_remote::registry::{
     BlobOutcome, CredentialSource, DockerConfig, HelperSettings, Keychain, Push, PushError, PushSettings,
-    Registry, RegistryError, RegistrySettings, TagOutcome,
+    Registry, RegistryError, RegistrySettings, TagExpectation, TagOutcome,
 };
 use lrops_testkit::registry::{Access, Fault, RegistryOptions, RegistryServer, SeenRequest};
 use serde_json::{Value, json};
@@ -257,8 +257,18 @@ impl Scene {
     pub(crate) fn finish(&self, push: &Push<'_>) -> Result<Vec<TagOutcome>, PushError> {
         push.documents(&self.image.tree)?;
         let tags = TAGS.iter();
-        tags.map(|tag| push.tag(tag, self.image.root(), &self.image.root_bytes))
+        tags.map(|tag| self.give(push, tag, TagExpectation::Anything))
             .collect()
+    }
+
+    /// Gives one tag to the image.
+    pub(crate) fn give(
+        &self,
+        push: &Push<'_>,
+        tag: &str,
+        expected: TagExpectation,
+    ) -> Result<TagOutcome, PushError> {
+        push.tag(tag, self.image.root(), &self.image.root_bytes, expected)
     }
 
     /// Pushes the layer of the first platform, as another process would.

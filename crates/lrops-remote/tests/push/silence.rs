@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lrops_model::digest::Digest;
-use lrops_remote::registry::{PushError, RegistryProblem};
+use lrops_remote::registry::{PushError, RegistryProblem, TagOutcome};
 use lrops_testkit::proxy::{Announced, Disturbance, FaultProxy, Rule};
 use lrops_testkit::registry::Fault;
 
@@ -282,19 +282,36 @@ fn a_document_that_comes_back_with_other_bytes_is_not_tagged() {
 }
 
 #[test]
-fn a_tag_that_names_something_else_after_it_was_given_is_an_error() {
+fn a_tag_that_another_push_moves_at_the_same_time_is_an_error_that_says_so() {
     let scene = Scene::usual().small();
     scene.server.once_for("HEAD", "/manifests/1.0", answer(404));
     scene
         .server
-        .once_for("HEAD", "/manifests/1.0", Fault::WrongDigestHeader);
+        .times(usize::MAX, "HEAD", "/manifests/1.0", Fault::WrongDigestHeader);
     let error = scene.push().unwrap_err();
-    assert_altered(&error);
+    let other = Digest::of("something else");
+    let PushError::Registry(error) = error else {
+        panic!("{error:?}");
+    };
     assert!(
-        chain(&error).contains(&Digest::of("something else").to_string()),
+        matches!(&error.problem, RegistryProblem::TagMoved { tag, found } if tag == "1.0" && *found == other),
         "{}",
         chain(&error)
     );
-    // Another tag may be given.
+    assert_eq!(error.attempts, scene.retries + 1);
+    assert!(chain(&error).contains("another push") && chain(&error).contains(&other.to_string()));
+    assert!(error.advice().unwrap().contains("push again"));
+    scene.server.forget_faults();
     scene.push().unwrap();
+}
+
+#[test]
+fn a_tag_that_is_not_seen_at_once_everywhere_is_asked_for_again() {
+    let scene = Scene::usual().small();
+    // Before it is given, and twice behind it: once not known at all, once with what it was.
+    for fault in [answer(404), answer(404), Fault::WrongDigestHeader] {
+        scene.server.once_for("HEAD", "/manifests/1.0", fault);
+    }
+    assert_eq!(scene.push().unwrap()[0], TagOutcome::Moved);
+    assert_eq!(scene.requests("PUT tag").len(), 2);
 }

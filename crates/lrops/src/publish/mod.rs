@@ -15,7 +15,9 @@ use lrops_model::image::ImageNode;
 use lrops_model::oci::Descriptor;
 use lrops_model::reference::Reference;
 use lrops_model::upload::UploadJournal;
-use lrops_remote::registry::{Push, PushError, PushEvent, PushSettings, Registry, RegistryError, TagOutcome};
+use lrops_remote::registry::{
+    Push, PushError, PushEvent, PushSettings, Registry, RegistryError, TagExpectation, TagOutcome,
+};
 
 pub(crate) use board::{Board, Sent};
 pub(crate) use early::EarlyPush;
@@ -185,7 +187,7 @@ impl<'a> Publication<'a> {
         for group in &self.groups {
             for name in &group.names {
                 let Some(tag) = name.tag() else { continue };
-                match group.push.tag(tag, root, bytes) {
+                match group.push.tag(tag, root, bytes, TagExpectation::Anything) {
                     Ok(outcome) => outcomes.push((name.clone(), outcome)),
                     Err(source) => {
                         return Err(PublishError::Tags {

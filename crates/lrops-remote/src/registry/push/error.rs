@@ -29,6 +29,14 @@ pub enum PushError {
         /// The blob.
         digest: Digest,
     },
+    /// A tag names another image, and must not be taken from it.
+    #[error("the tag {tag} names another image already ({there})")]
+    Taken {
+        /// The tag.
+        tag: String,
+        /// What it names.
+        there: Digest,
+    },
     /// Uploads cannot be remembered.
     #[error(transparent)]
     Journal(JournalError),
@@ -45,6 +53,10 @@ impl PushError {
             Self::Damaged { .. } => {
                 Some("build the image again; `lrops verify` says what else is damaged".to_owned())
             }
+            Self::Taken { .. } => Some(
+                "publish it as another version, or say --force to take this one from the image that has it"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }

@@ -7,6 +7,7 @@
 mod error;
 mod event;
 mod session;
+mod tag;
 mod upload;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -30,6 +31,7 @@ use crate::http::{Method, RequestBody};
 
 pub use error::PushError;
 pub use event::{PushEvent, PushStep};
+pub use tag::{TagExpectation, TagOutcome};
 
 use upload::{BlobUpload, compare};
 
@@ -80,15 +82,6 @@ pub enum BlobOutcome {
         /// How many bytes were handed to the network, those sent again counted again.
         sent: u64,
     },
-}
-
-/// What giving a tag came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TagOutcome {
-    /// The tag named this image already.
-    Already,
-    /// It names it now.
-    Moved,
 }
 
 impl Registry {
@@ -236,40 +229,6 @@ impl Push<'_> {
         Ok(())
     }
 
-    /// Returns what a tag names, if there is such a tag.
-    ///
-    /// # Errors
-    /// When the registry does not say.
-    pub fn tagged(&self, tag: &str) -> Result<Option<Digest>, RegistryError> {
-        self.repository.persist(Task::Look, &self.cancel, &|_| {}, || {
-            self.repository
-                .digest_of(&format!("manifests/{tag}"), &self.cancel)
-        })
-    }
-
-    /// Gives a tag to an image whose parts are all there, and makes sure that it names it.
-    ///
-    /// # Errors
-    /// When the registry refuses, or the tag then names something else.
-    pub fn tag(&self, tag: &str, root: &Descriptor, bytes: &[u8]) -> Result<TagOutcome, PushError> {
-        let tail = format!("manifests/{tag}");
-        let named = || self.repository.digest_of(&tail, &self.cancel);
-        if self.persist(root, Task::Tag, named)? == Some(root.digest) {
-            return Ok(TagOutcome::Already);
-        }
-        self.persist(root, Task::Tag, || self.put(&tail, root, bytes))?;
-        self.persist(root, Task::Tag, || match named()? {
-            Some(found) if found == root.digest => Ok(()),
-            Some(found) => Err(RegistryProblem::WrongDigest {
-                expected: root.digest,
-                found,
-            }
-            .into()),
-            None => Err(RegistryProblem::Protocol("it took a tag, and does not know it").into()),
-        })?;
-        Ok(TagOutcome::Moved)
-    }
-
     fn put(&self, tail: &str, descriptor: &Descriptor, bytes: &[u8]) -> Result<(), Interruption> {
         let question = Question::of(Method::Put, tail)
             .header("Content-Type", descriptor.media_type.to_string())
@@ -341,10 +300,7 @@ impl Push<'_> {
 /// A registry of several machines may not know everywhere at once what it has just taken.
 fn not_seen_yet(interruption: Interruption) -> Interruption {
     match interruption {
-        Interruption::Final(problem @ RegistryProblem::NotFound { .. }) => Interruption::Transient {
-            problem,
-            retry_after: None,
-        },
+        Interruption::Final(problem @ RegistryProblem::NotFound { .. }) => Interruption::passing(problem),
         other => other,
     }
 }
