@@ -1,10 +1,11 @@
 //! Blobs that the registry takes from another of its repositories.
 
+use lrops_model::digest::Digest;
 use lrops_model::upload::{Upload, UploadJournal};
 use lrops_remote::registry::BlobOutcome;
 use lrops_testkit::registry::{Mounts, RegistryOptions, Right};
 
-use crate::scene::{IMAGE, REPOSITORY, SECRET, Scene, answer, with_tokens};
+use crate::scene::{IMAGE, REPOSITORY, SECRET, Scene, answer, answer_with, chain, with_tokens};
 
 const BASE: &str = "library/base";
 
@@ -87,6 +88,25 @@ fn a_repository_that_may_not_be_read_does_not_stop_the_push() {
             matches!(scene.push_layer().unwrap(), BlobOutcome::Taken { .. }),
             "{status}"
         );
+    }
+}
+
+#[test]
+fn an_answer_to_a_mount_that_makes_no_sense_does_not_stop_the_push() {
+    let challenge = ("WWW-Authenticate", "Bearer realm=\"nowhere\"".to_owned());
+    let other = ("Docker-Content-Digest", Digest::of("other").to_string());
+    for fault in [
+        answer(202),
+        answer_with(202, vec![("Location", "ftp://nowhere/".to_owned())]),
+        answer_with(201, vec![other]),
+        answer_with(401, vec![challenge]),
+    ] {
+        let scene = with_base(Scene::usual(), true);
+        scene.server.once_for("POST", "mount=", fault.clone());
+        let outcome = scene
+            .push_layer()
+            .unwrap_or_else(|error| panic!("{fault:?}: {}", chain(&error)));
+        assert!(matches!(outcome, BlobOutcome::Taken { .. }), "{fault:?}");
     }
 }
 

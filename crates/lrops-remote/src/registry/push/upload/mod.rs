@@ -257,8 +257,8 @@ impl<'a> BlobUpload<'a> {
                 Ok(None) => {
                     return Ok(State::Done(BlobOutcome::Mounted { from: from.clone() }));
                 }
-                // Who may not read there may still upload here.
-                Err(Interruption::Final(problem)) if problem.status().is_some() => {}
+                // Who may not read there may still upload here, and so may whoever does not understand the answer.
+                Err(Interruption::Final(problem)) if !problem.is_cancelled() => {}
                 Err(interruption) => {
                     self.mount_failures += 1;
                     return Err(interruption);
