@@ -3,7 +3,7 @@
 use lrops_remote::registry::BlobOutcome;
 use lrops_testkit::proxy::FaultProxy;
 use lrops_testkit::registry::{
-    Access, Chunks, Fault, Locations, RegistryOptions, RegistryServer, Resumption,
+    Access, Chunks, Fault, Locations, RegistryOptions, RegistryServer, Resumption, SeenRequest,
 };
 
 use crate::scene::{CHUNK_SIZE_BYTES, IMAGE, REPOSITORY, SECRET, Scene, answer, answer_with, chain};
@@ -57,6 +57,29 @@ fn a_registry_without_chunks_gets_each_blob_in_one_request() {
         scene.assert_layer_cost(size + refused * CHUNK_SIZE_BYTES, &format!("{status} to chunks"));
         assert_eq!(scene.server.sessions(), 0, "{status}");
     }
+}
+
+#[test]
+fn what_a_registry_refuses_is_learnt_from_one_blob_for_all() {
+    // In the image there are three large layers.
+    for (status, refused) in [(405, 1), (404, 2)] {
+        let options = RegistryOptions::usual().with_chunks(Chunks::Refused(status));
+        let scene = Scene::new(options).one_at_a_time();
+        scene
+            .push()
+            .unwrap_or_else(|error| panic!("{status}: {}", chain(&error)));
+        scene.assert_pushed("whole blobs");
+        assert_eq!(scene.requests("PATCH upload").len(), refused, "{status}");
+    }
+    let options = RegistryOptions::usual().with_body_bytes_max(MEBIBYTE + MEBIBYTE / 2);
+    let mut scene = Scene::new(options).one_at_a_time();
+    scene.settings.chunk_size = 16 * MEBIBYTE;
+    scene.push().unwrap_or_else(|error| panic!("{}", chain(&error)));
+    scene.assert_pushed("smaller chunks");
+    let ends = scene.requests("PUT upload");
+    let length = |end: &SeenRequest| end.header("content-length").unwrap().parse::<u64>().unwrap();
+    let too_large = ends.iter().filter(|end| length(end) > MEBIBYTE);
+    assert_eq!(too_large.count(), 1);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod error;
 mod event;
+mod habits;
 mod session;
 mod tag;
 mod upload;
@@ -33,6 +34,7 @@ pub use error::PushError;
 pub use event::{PushEvent, PushStep};
 pub use tag::{TagExpectation, TagOutcome};
 
+use habits::Habits;
 use upload::{BlobUpload, compare};
 
 /// How a push behaves.
@@ -65,6 +67,7 @@ pub struct Push<'a> {
     on_event: OnPushEvent<'a>,
     /// What this push knows to be there.
     there: Mutex<BTreeSet<Digest>>,
+    habits: Mutex<Habits>,
 }
 
 /// How a blob came to be in the registry.
@@ -101,6 +104,7 @@ impl Registry {
             cancel: cancel.clone(),
             on_event,
             there: Mutex::default(),
+            habits: Mutex::new(Habits::UNKNOWN),
         }
     }
 }

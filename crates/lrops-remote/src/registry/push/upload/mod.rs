@@ -22,6 +22,7 @@ use setback::{Standing, is_digest_refusal};
 
 use super::error::PushError;
 use super::event::PushStep;
+use super::habits::Way;
 use super::session::Session;
 use super::{BlobOutcome, Push};
 use crate::http::{HttpProblem, Method, PROGRESS_RENEWING_RETRIES_BYTES, RequestBody};
@@ -62,14 +63,6 @@ pub(super) struct BlobUpload<'a> {
     sent: Cell<u64>,
 }
 
-/// How large blobs are sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Chunks,
-    /// The registry refuses chunks.
-    Whole,
-}
-
 /// What is known.
 enum State {
     /// Whether the blob is there has to be asked; there may be a session.
@@ -101,7 +94,7 @@ impl<'a> BlobUpload<'a> {
             descriptor,
             cancel,
             claim,
-            way: Way::Chunks,
+            way: push.habits().way,
             asks_first: false,
             reached: 0,
             renewed_at: 0,
@@ -324,7 +317,8 @@ impl<'a> BlobUpload<'a> {
     /// Sends what the session wants next.
     fn send(&mut self, session: Session) -> Result<State, Interruption> {
         let size = self.descriptor.size;
-        let chunk_size = self.chunk_size.max(session.chunk_min);
+        let chunk_size = self.chunk_size.min(self.push.habits().chunk_size_max);
+        let chunk_size = chunk_size.max(session.chunk_min);
         match (session.offset, self.way) {
             (0, Way::Whole) => self.put(&session, 0),
             (0, Way::Chunks) if size <= chunk_size => self.put(&session, 0),
@@ -376,6 +370,9 @@ impl<'a> BlobUpload<'a> {
         match self.push.repository.ask(&question, self.cancel) {
             Ok(answer) => {
                 self.compare(answer.header("docker-content-digest"))?;
+                if offset == 0 && self.way == Way::Whole {
+                    self.push.learn_way(Way::Whole);
+                }
                 Ok(State::Done(BlobOutcome::Taken {
                     sent: self.sent.get(),
                 }))

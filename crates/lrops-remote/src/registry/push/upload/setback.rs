@@ -1,10 +1,11 @@
 //! What goes wrong in an upload, and how it goes on: with the same session, with a new one, in smaller chunks, in one
 //! piece, or not at all.
 
-use super::{BlobUpload, State, Way};
+use super::{BlobUpload, State};
 use crate::http::{HttpProblem, Method};
 use crate::registry::attempts::Interruption;
 use crate::registry::error::RegistryProblem;
+use crate::registry::push::habits::Way;
 use crate::registry::push::session::Session;
 use crate::registry::repository::Question;
 
@@ -37,7 +38,10 @@ impl BlobUpload<'_> {
         let status = refusal_status(&interruption);
         match status {
             Some(413) => self.shrink(session, interruption, length),
-            Some(405 | 415 | 501) if session.offset == 0 => Ok(self.send_whole(session)),
+            Some(405 | 415 | 501) if session.offset == 0 => {
+                self.push.learn_way(Way::Whole);
+                Ok(self.send_whole(session))
+            }
             // A token service's words are not about the chunk.
             None | Some(401 | 403 | 408 | 429 | 500..) => Err(interruption),
             // It has other bytes than was thought, or does not want to be asked first.
@@ -86,6 +90,7 @@ impl BlobUpload<'_> {
             return Err(interruption);
         }
         self.chunk_size = smaller;
+        self.push.learn_chunk_size(smaller);
         Ok(State::Doubtful(session.clone()))
     }
 
