@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::blob::{BlobError, BlobSource, read_document};
+use crate::blob::{BlobError, BlobSource, DOCUMENT_SIZE_BYTES_MAX, read_document};
 use crate::cancel::{CancelToken, Cancelled};
 use crate::digest::Digest;
 use crate::oci::{Descriptor, Index, Manifest};
@@ -15,6 +15,9 @@ pub const INDEX_DEPTH_MAX: usize = 4;
 
 /// How many documents and blobs an image may name: far above any honest one, and little memory.
 pub const DESCRIPTORS_MAX: usize = 20_000;
+
+/// How many bytes the indexes and manifests of an image may have together: they are all kept while it is moved.
+pub const DOCUMENTS_SIZE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// A node of an image's tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +131,8 @@ pub struct ImagePart<'t> {
 /// Reads the tree of an image: all indexes and manifests, verified; no configs and no layers.
 ///
 /// # Errors
-/// When a document is missing, wrong or malformed, or the image is beyond [`INDEX_DEPTH_MAX`] or [`DESCRIPTORS_MAX`].
+/// When a document is missing, wrong or malformed, or the image is beyond [`INDEX_DEPTH_MAX`], [`DESCRIPTORS_MAX`] or
+/// [`DOCUMENTS_SIZE_BYTES_MAX`].
 pub fn walk_image(
     source: &dyn BlobSource,
     root: &Descriptor,
@@ -138,6 +142,7 @@ pub fn walk_image(
         source,
         cancel,
         count: 0,
+        size_bytes: 0,
     }
     .node(root, 0)
 }
@@ -146,6 +151,7 @@ struct Walk<'a> {
     source: &'a dyn BlobSource,
     cancel: &'a CancelToken,
     count: usize,
+    size_bytes: u64,
 }
 
 impl Walk<'_> {
@@ -162,7 +168,7 @@ impl Walk<'_> {
             source,
         };
         if descriptor.media_type.is_index() {
-            let bytes = read_document(self.source, descriptor)?;
+            let bytes = self.document(descriptor)?;
             let index: Index = serde_json::from_slice(&bytes).map_err(malformed)?;
             let children = index
                 .manifests
@@ -177,7 +183,7 @@ impl Walk<'_> {
             });
         }
         if descriptor.media_type.is_manifest() {
-            let bytes = read_document(self.source, descriptor)?;
+            let bytes = self.document(descriptor)?;
             let manifest: Manifest = serde_json::from_slice(&bytes).map_err(malformed)?;
             self.count(1 + manifest.layers.len())?;
             return Ok(ImageNode::Manifest {
@@ -187,6 +193,15 @@ impl Walk<'_> {
             });
         }
         Ok(ImageNode::Blob(descriptor.clone()))
+    }
+
+    fn document(&mut self, descriptor: &Descriptor) -> Result<Vec<u8>, ImageError> {
+        // What is read is never longer than its descriptor says.
+        self.size_bytes = self.size_bytes.saturating_add(descriptor.size);
+        if descriptor.size <= DOCUMENT_SIZE_BYTES_MAX && self.size_bytes > DOCUMENTS_SIZE_BYTES_MAX {
+            return Err(ImageError::TooLarge);
+        }
+        Ok(read_document(self.source, descriptor)?)
     }
 
     fn count(&mut self, more: usize) -> Result<(), ImageError> {
@@ -222,6 +237,9 @@ pub enum ImageError {
     /// The image names too many blobs.
     #[error("the image names more than 20,000 blobs")]
     TooMany,
+    /// Its documents are too large.
+    #[error("the indexes and manifests of the image have more than 64 MiB together")]
+    TooLarge,
     /// The work was stopped.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -233,5 +251,35 @@ impl From<BlobError> for ImageError {
             BlobError::Cancelled(cancelled) => Self::Cancelled(cancelled),
             error => Self::Blob(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blob::{BlobStore, MemoryStore};
+    use crate::oci::MediaType;
+
+    fn put(store: &MemoryStore, media_type: MediaType, text: &str) -> Descriptor {
+        let descriptor = Descriptor::of(media_type, text.as_bytes());
+        store.put(&descriptor, &mut text.as_bytes()).unwrap();
+        descriptor
+    }
+
+    #[test]
+    fn documents_that_are_too_large_together_are_refused() {
+        let store = MemoryStore::new();
+        let padding = "x".repeat(4_000_000);
+        let config = put(&store, MediaType::OCI_CONFIG, "{}");
+        let manifest = serde_json::json!({"schemaVersion": 2, "config": config, "layers": [],
+            "annotations": {"padding": padding}});
+        let manifest = put(&store, MediaType::OCI_MANIFEST, &manifest.to_string());
+        let image_of = |count: usize| {
+            let index = serde_json::json!({"schemaVersion": 2, "manifests": vec![manifest.clone(); count]});
+            let root = put(&store, MediaType::OCI_INDEX, &index.to_string());
+            walk_image(&store, &root, &CancelToken::new())
+        };
+        assert_eq!(image_of(16).unwrap().manifests().len(), 16);
+        assert!(matches!(image_of(17), Err(ImageError::TooLarge)));
     }
 }

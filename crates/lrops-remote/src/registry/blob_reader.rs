@@ -239,6 +239,8 @@ impl Read for BlobReader {
             return Ok(0);
         }
         if self.position == self.size {
+            // Of an empty blob nothing was given before its end.
+            self.note(&[]);
             return self.end();
         }
         loop {

@@ -2,6 +2,7 @@
 
 use lrops_model::blob::BlobSource;
 use lrops_model::cancel::CancelToken;
+use lrops_model::digest::Digest;
 use lrops_model::oci::{Descriptor, MediaType};
 use lrops_remote::registry::{Registry, Resolved};
 use lrops_testkit::registry::{Access, Fault, RegistryServer};
@@ -259,4 +260,21 @@ fn a_helper_is_asked_for_a_mirror_by_the_mirror_s_name() {
         .unwrap();
     let log = std::fs::read_to_string(directory.path().join("log")).unwrap();
     assert_eq!(log.trim(), mirror.name());
+}
+
+#[test]
+fn a_mirror_that_has_nothing_for_an_empty_blob_of_another_digest_is_asked_once() {
+    let mirror = RegistryServer::start(Access::Open);
+    let case = Mirrored::new(&[mirror.name()]);
+    let promised = Descriptor::new(MediaType::OCI_CONFIG, Digest::of("not empty"), 0);
+    let empty = || Fault::Answer {
+        status: 200,
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    mirror.times(usize::MAX, "GET", "/blobs/", empty());
+    case.origin.server.times(usize::MAX, "GET", "/blobs/", empty());
+    let error = read(&case.image(), &promised).unwrap_err();
+    assert!(chain(error.as_ref()).contains("other bytes"));
+    assert_eq!((mirror.requests().len(), case.asked()), (1, 1));
 }
