@@ -123,6 +123,22 @@ fn a_busy_server_is_asked_again_and_then_given_up() {
 }
 
 #[test]
+fn a_server_that_asks_for_a_long_wait_is_left_alone() {
+    let server = Server::answering(vec![answer(
+        "503 Service Unavailable\r\nRetry-After: 86400\r\nContent-Length: 0",
+        "",
+    )]);
+    let error = get(&server).unwrap_err();
+    assert_eq!((error.status(), error.attempts), (Some(503), 1));
+    assert!(
+        error.problem.to_string().contains("24 hours"),
+        "{}",
+        error.problem
+    );
+    assert!(error.advice().unwrap().contains("try again later"));
+}
+
+#[test]
 fn a_missing_file_is_not_asked_for_again() {
     let server = Server::answering(vec![answer("404 Not Found\r\nContent-Length: 0", "")]);
     let error = get(&server).unwrap_err();

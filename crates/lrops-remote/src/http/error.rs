@@ -2,8 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lrops_model::cancel::Cancelled;
+
+use super::waits::said;
 
 /// A request that failed for good: after its retries, or because retrying cannot help.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +40,14 @@ pub enum HttpProblem {
     Status {
         /// The HTTP status.
         status: u16,
+    },
+    /// The same, and the server asks for a longer wait than is waited.
+    #[error("{}, and asks to be left alone for {}", Self::Status { status: *status }, said(*wait))]
+    Busy {
+        /// The HTTP status.
+        status: u16,
+        /// How long it asks to be left alone.
+        wait: Duration,
     },
     /// The server's certificate is not trusted.
     #[error("the server's certificate is not trusted: {0}")]
@@ -99,6 +110,16 @@ fn reason(status: u16) -> String {
     reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
 }
 
+impl HttpProblem {
+    /// Returns the problem of a server that asks for a longer wait than is waited.
+    pub(crate) fn asking_to_wait(self, wait: Duration) -> Self {
+        match self {
+            Self::Status { status } => Self::Busy { status, wait },
+            other => other,
+        }
+    }
+}
+
 impl HttpError {
     /// Returns what the user can do about it.
     pub fn advice(&self) -> Option<&'static str> {
@@ -123,7 +144,8 @@ impl HttpError {
             HttpProblem::Status { status: 407 } => {
                 Some("the proxy wants credentials: http://USER:PASSWORD@HOST")
             }
-            HttpProblem::Status {
+            HttpProblem::Busy { .. }
+            | HttpProblem::Status {
                 status: 429 | 500..=599,
             } => Some("the server is busy or ill: try again later"),
             _ => None,
@@ -133,7 +155,7 @@ impl HttpError {
     /// Returns the HTTP status, when the server answered without success.
     pub fn status(&self) -> Option<u16> {
         match self.problem {
-            HttpProblem::Status { status } => Some(status),
+            HttpProblem::Status { status } | HttpProblem::Busy { status, .. } => Some(status),
             _ => None,
         }
     }

@@ -14,6 +14,7 @@ mod patience;
 mod settings;
 mod transfer;
 mod trust;
+mod waits;
 
 pub use address_range::{AddressRange, ParseAddressRangeError};
 pub use client::HttpClient;
@@ -24,4 +25,5 @@ pub use trust::{ClientCertificate, HostCertificates, HostTrust};
 
 pub(crate) use address::{Address, Scheme, base64, base64_decoded};
 pub(crate) use exchange::{Answer, Exchange, Method, RequestBody};
-pub(crate) use transfer::{PROGRESS_RENEWING_RETRIES_BYTES, pause, range_start, retry_after, with_jitter};
+pub(crate) use transfer::{PROGRESS_RENEWING_RETRIES_BYTES, range_start};
+pub(crate) use waits::{TooLong, pause, retry_after, said, wait_for};

@@ -1,6 +1,5 @@
 //! One download: attempts, waits, resumption.
 
-use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use ureq::http::{HeaderMap, Response};
 use super::address::Address;
 use super::client::HttpClient;
 use super::error::{HttpError, HttpProblem};
+use super::waits::{TooLong, is_passing, pause, retry_after, wait_for};
 
 /// How far a download is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +27,6 @@ const CHUNK_SIZE_BYTES: usize = 64 * 1024;
 
 /// A retry that brought this much is not counted: a line that breaks every few megabytes still ends.
 pub(crate) const PROGRESS_RENEWING_RETRIES_BYTES: u64 = 1024 * 1024;
-
-/// A server's `Retry-After` beyond this is not waited for.
-const RETRY_AFTER_MAX: Duration = Duration::from_mins(2);
 
 pub(crate) struct Transfer<'a> {
     client: &'a HttpClient,
@@ -121,10 +118,13 @@ impl<'a> Transfer<'a> {
                 renewed_at = self.received;
                 waits = self.client.settings().retry_waits.iter();
             }
-            let Some(wait) = waits.next() else {
+            let Some(planned) = waits.next() else {
                 return Err(self.failed(problem));
             };
-            let wait = retry_after.unwrap_or_default().max(with_jitter(*wait));
+            let wait = match wait_for(*planned, retry_after) {
+                Ok(wait) => wait,
+                Err(TooLong(wait)) => return Err(self.failed(problem.asking_to_wait(wait))),
+            };
             if let Err(cancelled) = pause(wait, self.cancel) {
                 return Err(self.failed(cancelled.into()));
             }
@@ -172,7 +172,7 @@ impl<'a> Transfer<'a> {
                     retry_after: None,
                 });
             }
-            408 | 429 | 500..=599 => {
+            status if is_passing(status) => {
                 let problem = HttpProblem::Status { status };
                 return Err(Interruption::Transient {
                     problem,
@@ -287,28 +287,4 @@ pub(crate) fn range_start(headers: &HeaderMap) -> Option<u64> {
         .trim()
         .parse()
         .ok()
-}
-
-/// `Retry-After` in seconds. Its other form, a date, would need a clock; the usual wait is taken instead.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = text(headers, "retry-after")?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
-}
-
-/// Lengthens a wait by up to a quarter, so that many clients do not come back at once.
-pub(crate) fn with_jitter(wait: Duration) -> Duration {
-    let random = std::hash::RandomState::new().build_hasher().finish() % 256;
-    wait + wait * u32::try_from(random).unwrap_or_default() / 1024
-}
-
-pub(crate) fn pause(wait: Duration, cancel: &CancelToken) -> Result<(), Cancelled> {
-    const STEP: Duration = Duration::from_millis(50);
-    let mut left = wait;
-    while !left.is_zero() {
-        cancel.check()?;
-        let step = left.min(STEP);
-        std::thread::sleep(step);
-        left -= step;
-    }
-    cancel.check()
 }

@@ -6,7 +6,7 @@ use lrops_model::cancel::CancelToken;
 
 use super::error::RegistryProblem;
 use super::repository::Repository;
-use crate::http::{HttpClient, HttpProblem, pause, with_jitter};
+use crate::http::{HttpClient, HttpProblem, TooLong, pause, wait_for};
 
 /// How often something was tried, and how long to wait before the next time.
 pub(crate) struct Attempts {
@@ -83,14 +83,19 @@ impl Attempts {
             Interruption::Final(problem) => return Err(problem),
             Interruption::Transient { problem, retry_after } => (problem, retry_after),
         };
-        let Some(wait) = self.waits.get(self.next) else {
+        let Some(planned) = self.waits.get(self.next) else {
             return Err(problem);
         };
-        let asked = retry_after.unwrap_or_default();
-        if self.is_hurried && asked > MIRROR_RETRY_WAIT_MAX {
+        if self.is_hurried && retry_after.is_some_and(|asked| asked > MIRROR_RETRY_WAIT_MAX) {
             return Err(problem);
         }
-        let wait = asked.max(with_jitter(*wait));
+        let wait = match wait_for(*planned, retry_after) {
+            Ok(wait) => wait,
+            Err(TooLong(wait)) => {
+                let source = Box::new(problem);
+                return Err(RegistryProblem::AskedToWait { wait, source });
+            }
+        };
         self.next += 1;
         tell(&Retry {
             problem: &problem,

@@ -1,10 +1,12 @@
 //! What can go wrong with a registry, in the words that people know, and what to do about it.
 
+use std::time::Duration;
+
 use lrops_model::digest::Digest;
 use lrops_model::reference::{DEFAULT_REGISTRY, Reference};
 
 use super::keychain::{HelperError, HelperProblem};
-use crate::http::{HttpError, HttpProblem};
+use crate::http::{HttpError, HttpProblem, said};
 
 /// Something that a registry was asked for and that failed for good: after retries, or because they cannot help.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +108,14 @@ pub enum RegistryProblem {
         /// The registry's own words.
         detail: Option<String>,
     },
+    /// It asks for a longer wait than is waited.
+    #[error("it asks to be left alone for {}", said(*wait))]
+    AskedToWait {
+        /// How long it asks to be left alone.
+        wait: Duration,
+        /// Its answer.
+        source: Box<RegistryProblem>,
+    },
     /// The host that it redirects to did not answer with success.
     #[error("the registry redirects to {host}: {}", HttpProblem::Status { status: *status })]
     Redirected {
@@ -197,7 +207,9 @@ impl RegistryProblem {
     pub fn is_refused(&self) -> bool {
         match self {
             Self::Unauthorized { .. } | Self::Denied { .. } => true,
-            Self::Token { source, .. } | Self::AfterMirrors { source, .. } => source.is_refused(),
+            Self::Token { source, .. }
+            | Self::AfterMirrors { source, .. }
+            | Self::AskedToWait { source, .. } => source.is_refused(),
             _ => false,
         }
     }
@@ -210,7 +222,9 @@ impl RegistryProblem {
             Self::Denied { .. } => Some(403),
             Self::TooManyRequests { .. } => Some(429),
             Self::Status { status, .. } | Self::Redirected { status, .. } => Some(*status),
-            Self::Token { source, .. } | Self::AfterMirrors { source, .. } => source.status(),
+            Self::Token { source, .. }
+            | Self::AfterMirrors { source, .. }
+            | Self::AskedToWait { source, .. } => source.status(),
             _ => None,
         }
     }
@@ -293,7 +307,9 @@ impl RegistryError {
                 "something between here and the registry alters what is sent: a proxy or a mirror".to_owned(),
             ),
             RegistryProblem::TagMoved { .. } => Some("push again if yours is the newer one".to_owned()),
-            RegistryProblem::AfterMirrors { source, .. } => self.advice_on(source),
+            RegistryProblem::AfterMirrors { source, .. } | RegistryProblem::AskedToWait { source, .. } => {
+                self.advice_on(source)
+            }
             RegistryProblem::Token { source, .. } => self.advice_on(source).or_else(|| {
                 Some("tell the registry's administrator: it sends clients there for tokens".to_owned())
             }),

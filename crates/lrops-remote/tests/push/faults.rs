@@ -165,6 +165,38 @@ fn the_wait_that_a_registry_asks_for_is_kept() {
 }
 
 #[test]
+fn a_wait_that_is_asked_for_with_a_date_is_kept() {
+    let scene = scene(PUT_TAG);
+    let dated = answer_with(
+        503,
+        vec![
+            ("Date", "Wed, 21 Oct 2015 07:28:00 GMT".to_owned()),
+            ("Retry-After", "Wed, 21 Oct 2015 07:28:01 GMT".to_owned()),
+        ],
+    );
+    scene.server.once_for(PUT_TAG.method, PUT_TAG.part, dated);
+    let started = Instant::now();
+    assert_succeeds(&scene, "a date");
+    assert!(started.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn a_registry_that_asks_for_a_long_wait_is_left_alone_at_once() {
+    for kind in [OPEN_UPLOAD, CHUNK, PUT_MANIFEST, PUT_TAG, TOKEN] {
+        let scene = scene(kind).one_at_a_time();
+        scene
+            .server
+            .once_for(kind.method, kind.part, failure(429, Some("3600")));
+        let error = scene.push().unwrap_err();
+        let text = chain(&error);
+        assert!(text.contains("left alone for 60 minutes"), "{kind:?}: {text}");
+        assert!(error.can_go_on() && error.advice().is_some(), "{kind:?}: {text}");
+        assert_eq!(count(&scene, kind), 1, "{kind:?}");
+        assert_succeeds(&scene, "later");
+    }
+}
+
+#[test]
 fn a_refusal_is_told_at_once_with_what_to_do() {
     let all: &[u16] = &[400, 401, 403, 404, 405];
     // That there is no such thing is an answer to who looks; and an upload has its own way around these.
