@@ -37,6 +37,16 @@ pub(crate) struct Question<'a> {
     access: Access,
     sources: &'a [String],
     extra_patience: Duration,
+    renewal: Renewal,
+}
+
+/// What becomes of a question whose authorization is refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Renewal {
+    /// It is asked again with what the registry wants.
+    Allowed,
+    /// It is not worth another authorization.
+    NotWorthIt,
 }
 
 /// What a question is about.
@@ -72,6 +82,7 @@ impl<'a> Question<'a> {
             access,
             sources: &[],
             extra_patience: Duration::ZERO,
+            renewal: Renewal::Allowed,
         }
     }
 
@@ -99,6 +110,12 @@ impl<'a> Question<'a> {
     /// Also wants to read these repositories, which blobs are mounted from.
     pub(crate) fn reading(mut self, sources: &'a [String]) -> Self {
         self.sources = sources;
+        self
+    }
+
+    /// Asks with the authorization that is known, and takes a refusal for an answer.
+    pub(crate) fn with_known_authorization(mut self) -> Self {
+        self.renewal = Renewal::NotWorthIt;
         self
     }
 
@@ -176,7 +193,8 @@ impl Repository {
         let usual = authorizations.current(&scope, self, cancel)?;
         let answer = self.exchange(question, &address, usual.as_deref())?;
         // Another host that the registry redirects to has no claim on the registry's credentials.
-        if answer.status() != 401 || answer.redirected_to.is_some() {
+        let is_renewed = question.renewal == Renewal::Allowed && answer.redirected_to.is_none();
+        if answer.status() != 401 || !is_renewed {
             return self.judge(answer, None);
         }
         let challenges = challenges(answer.headers());

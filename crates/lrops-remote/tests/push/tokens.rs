@@ -4,9 +4,9 @@ use std::sync::Mutex;
 
 use lrops_model::cancel::CancelToken;
 use lrops_remote::registry::{BlobOutcome, PushEvent, PushStep, RegistryProblem};
-use lrops_testkit::registry::{Access, Fault, RegistryOptions, Right};
+use lrops_testkit::registry::{Access, Chunks, Fault, RegistryOptions, Right};
 
-use crate::scene::{CHUNK_SIZE_BYTES, REPOSITORY, SECRET, Scene, answer, chain, with_tokens};
+use crate::scene::{CHUNK_SIZE_BYTES, REPOSITORY, SECRET, Scene, answer, answer_with, chain, with_tokens};
 
 #[test]
 fn one_token_serves_a_whole_push() {
@@ -242,4 +242,27 @@ fn a_registry_that_cannot_give_an_upload_up_still_lets_one_push() {
         .times(usize::MAX, "DELETE", "/blobs/uploads", answer(405));
     scene.check_rights().unwrap();
     assert!(matches!(scene.push_layer().unwrap(), BlobOutcome::Taken { .. }));
+}
+
+#[test]
+fn a_registry_that_wants_another_right_to_give_an_upload_up_is_not_asked_again() {
+    // As distribution does; its chunks are refused here so that there is an upload to give up.
+    let options = with_tokens().with_chunks(Chunks::Refused(405));
+    let scene = Scene::new(options).with_login(SECRET).one_at_a_time();
+    let challenge = format!(
+        "Bearer realm=\"http://{}/token\",scope=\"repository:{REPOSITORY}:delete\",error=\"insufficient_scope\"",
+        scene.name
+    );
+    let refusal = answer_with(401, vec![("WWW-Authenticate", challenge)]);
+    scene
+        .server
+        .times(usize::MAX, "DELETE", "/blobs/uploads", refusal);
+    scene.with_push(|push| {
+        push.check_rights().unwrap();
+        push.blobs(&scene.image.store, &scene.image.blobs()).unwrap();
+        scene.finish(push).unwrap();
+    });
+    scene.assert_pushed("without the right to delete");
+    assert_eq!(scene.requests("DELETE upload").len(), 1);
+    assert_eq!(scene.requests("GET token").len(), 1);
 }

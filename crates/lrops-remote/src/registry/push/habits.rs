@@ -8,6 +8,7 @@ pub(super) struct Habits {
     pub(super) way: Way,
     /// Larger chunks were found too large.
     pub(super) chunk_size_max: u64,
+    pub(super) giving_up: GivingUp,
 }
 
 /// How large blobs are sent.
@@ -18,10 +19,20 @@ pub(super) enum Way {
     Whole,
 }
 
+/// Whether whoever pushes may remove an upload that is not needed any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GivingUp {
+    /// It is tried.
+    Tried,
+    /// The registry refuses: many want the right to delete for it, and tidy up by themselves.
+    Refused,
+}
+
 impl Habits {
     pub(super) const UNKNOWN: Self = Self {
         way: Way::Chunks,
         chunk_size_max: u64::MAX,
+        giving_up: GivingUp::Tried,
     };
 }
 
@@ -34,6 +45,11 @@ impl Push<'_> {
     /// Notes that the registry takes blobs only whole.
     pub(super) fn learn_way(&self, way: Way) {
         locked(&self.habits).way = way;
+    }
+
+    /// Notes that the registry does not let uploads be given up.
+    pub(super) fn learn_giving_up(&self, giving_up: GivingUp) {
+        locked(&self.habits).giving_up = giving_up;
     }
 
     /// Notes that larger chunks are too large.

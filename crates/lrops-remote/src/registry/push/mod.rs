@@ -34,7 +34,8 @@ pub use error::PushError;
 pub use event::{PushEvent, PushStep};
 pub use tag::{TagExpectation, TagOutcome};
 
-use habits::Habits;
+use habits::{GivingUp, Habits};
+use session::Session;
 use upload::{BlobUpload, compare};
 
 /// How a push behaves.
@@ -122,12 +123,31 @@ impl Push<'_> {
                     .repository
                     .ask(&Question::of(Method::Post, tail), &self.cancel)?;
                 let asked = self.repository.address(tail)?;
-                let session = session::Session::opened(&asked, answer.headers())?;
-                let question = Question::at(Method::Delete, &session.location).in_a_push();
-                // A registry that keeps the empty upload for a while is none the worse for it.
-                let _ = self.repository.ask(&question, &self.cancel);
+                let session = Session::opened(&asked, answer.headers())?;
+                self.give_up(&session, &self.cancel);
                 Ok(())
             })
+    }
+
+    /// Tells the registry that a session is not needed any more. One that is not told is none the worse for it: it tidies up
+    /// after a while.
+    fn give_up(&self, session: &Session, cancel: &CancelToken) {
+        if self.habits().giving_up == GivingUp::Refused {
+            return;
+        }
+        let question = Question::at(Method::Delete, &session.location)
+            .in_a_push()
+            .with_known_authorization();
+        let Err(Interruption::Final(problem)) = self.repository.ask(&question, cancel) else {
+            return;
+        };
+        // The session itself may be gone; any other refusal comes again at the next one.
+        if problem
+            .status()
+            .is_some_and(|status| ![404, 410].contains(&status))
+        {
+            self.learn_giving_up(GivingUp::Refused);
+        }
     }
 
     /// Makes sure that the registry has a blob, reading from `source` only what it lacks.

@@ -2,12 +2,11 @@
 //! piece, or not at all.
 
 use super::{BlobUpload, State};
-use crate::http::{HttpProblem, Method};
+use crate::http::HttpProblem;
 use crate::registry::attempts::Interruption;
 use crate::registry::error::RegistryProblem;
 use crate::registry::push::habits::Way;
 use crate::registry::push::session::Session;
-use crate::registry::repository::Question;
 
 /// Smaller chunks are not tried when a registry or a proxy finds one too large: below, the protocol itself costs more.
 const CHUNK_SIZE_BYTES_MIN: u64 = 1024 * 1024;
@@ -177,10 +176,8 @@ impl BlobUpload<'_> {
         Ok(())
     }
 
-    /// Tells the registry that a session is not needed any more. One that is not told tidies up by itself.
     pub(super) fn cancel_session(&self, session: &Session) {
-        let question = Question::at(Method::Delete, &session.location).in_a_push();
-        let _ = self.push.repository.ask(&question, self.cancel);
+        self.push.give_up(session, self.cancel);
     }
 }
 
