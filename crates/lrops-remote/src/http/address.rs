@@ -4,8 +4,8 @@ use std::fmt;
 
 use ureq::http::Uri;
 
-/// An http or https URL; its [`fmt::Display`] hides credentials and the query, which may hold a signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An http or https URL; its [`fmt::Display`] and [`fmt::Debug`] hide credentials and the query, which may hold a signature.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Address {
     scheme: Scheme,
     /// Host and perhaps port, without credentials.
@@ -191,6 +191,12 @@ impl fmt::Display for Address {
     }
 }
 
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
+    }
+}
+
 fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -261,6 +267,7 @@ mod tests {
     fn credentials_and_queries_are_sent_but_never_shown() {
         let address = Address::parse("https://Aladdin:open%20sesame@host:8443/a/b?signature=1#x").unwrap();
         assert_eq!(address.to_string(), "https://host:8443/a/b?…");
+        assert_eq!(format!("{address:?}"), "Address(https://host:8443/a/b?…)");
         assert_eq!(address.target(), "https://host:8443/a/b?signature=1");
         assert_eq!(
             address.authorization().unwrap(),

@@ -164,4 +164,12 @@ mod tests {
         assert_eq!((moved.chunk_min, moved.offset), (5_000_000, 10));
         assert!(Session::opened(&asked, &headers(&[])).is_err());
     }
+
+    #[test]
+    fn a_session_that_is_written_down_does_not_show_what_lets_one_write() {
+        let asked = Address::parse("http://user:secret@host/v2/").unwrap();
+        let session = Session::opened(&asked, &headers(&[("location", "/x?_state=secret")]));
+        let text = format!("{:?}", session.unwrap());
+        assert!(text.contains("host/x") && !text.contains("secret"), "{text}");
+    }
 }
