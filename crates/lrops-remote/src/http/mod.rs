@@ -26,4 +26,4 @@ pub use trust::{ClientCertificate, HostCertificates, HostTrust};
 pub(crate) use address::{Address, Scheme, base64, base64_decoded};
 pub(crate) use exchange::{Answer, Exchange, Method, RequestBody};
 pub(crate) use transfer::{PROGRESS_RENEWING_RETRIES_BYTES, range_start};
-pub(crate) use waits::{TooLong, pause, retry_after, said, wait_for};
+pub(crate) use waits::{TooLong, is_passing, pause, retry_after, said, wait_for};

@@ -12,7 +12,7 @@ use super::attempts::Interruption;
 use super::client::Registry;
 use super::error::{RegistryError, RegistryProblem, Task};
 use super::pages::List;
-use super::repository::{Question, Repository};
+use super::repository::{Question, Repository, manifest_tail};
 use crate::http::Method;
 
 /// How many tags are asked for at a time; a registry gives fewer when it likes.
@@ -46,9 +46,7 @@ impl Registry {
     ) -> Result<Option<Digest>, RegistryError> {
         let repository = Repository::new(self, reference);
         let tail = manifest_tail(reference);
-        repository.persist(Task::Look, cancel, &|_| {}, || {
-            repository.digest_of(&tail, cancel)
-        })
+        repository.persist(Task::Look, cancel, || repository.digest_of(&tail, cancel))
     }
 
     /// Removes what a reference names: by a tag only the tag, by a digest the manifest with all its tags.
@@ -59,7 +57,7 @@ impl Registry {
         let repository = Repository::new(self, reference);
         let tail = manifest_tail(reference);
         let mut tried = false;
-        repository.persist(Task::Delete, cancel, &|_| {}, || {
+        repository.persist(Task::Delete, cancel, || {
             let result = repository.ask(&Question::of(Method::Delete, &tail), cancel);
             // An earlier attempt may have done it, and its answer got lost.
             let again = std::mem::replace(&mut tried, true);
@@ -98,13 +96,6 @@ impl RegistryError {
     /// Returns whether the registry says that it does not remove such a thing this way.
     pub fn cannot_delete(&self) -> bool {
         self.task == Task::Delete && matches!(self.problem.status(), Some(400 | 404 | 405 | 501))
-    }
-}
-
-fn manifest_tail(reference: &Reference) -> String {
-    match (reference.digest(), reference.tag_or_latest()) {
-        (Some(digest), _) => format!("manifests/{digest}"),
-        (None, tag) => format!("manifests/{}", tag.unwrap_or("latest")),
     }
 }
 

@@ -9,7 +9,7 @@ use lrops_model::digest::Digest;
 use lrops_model::oci::Descriptor;
 use lrops_model::reference::Reference;
 
-use super::attempts::{Attempts, Interruption};
+use super::attempts::{Attempts, Interruption, OnRetry};
 use super::authorization::Authorizations;
 use super::document;
 use super::endpoint::{RegistryPattern, Schemes};
@@ -17,7 +17,7 @@ use super::error::{RegistryError, RegistryProblem, Task};
 use super::image::RegistryImage;
 use super::keychain::Keychain;
 use super::mirror::{Mirror, PassedMirrors, UselessMirrors};
-use super::repository::{Question, Repository};
+use super::repository::{Question, Repository, manifest_tail};
 use crate::http::{HttpClient, Method};
 
 /// What the user decides about registries.
@@ -38,6 +38,7 @@ pub struct RegistrySettings {
 pub struct Registry {
     inner: Arc<Inner>,
     mirrors: MirrorUse,
+    on_retry: Option<OnRetry>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,14 +78,24 @@ impl Registry {
                 useless_mirrors: UselessMirrors::default(),
             }),
             mirrors: MirrorUse::First,
+            on_retry: None,
         }
     }
 
     /// Returns the same client, which asks no mirrors: for what a registry itself has now.
     pub fn without_mirrors(&self) -> Self {
         Self {
-            inner: Arc::clone(&self.inner),
             mirrors: MirrorUse::Never,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the same client, which tells of retries: where it tries again, and why. What is told as an event of a push is
+    /// not told here too.
+    pub fn observed(&self, on_retry: OnRetry) -> Self {
+        Self {
+            on_retry: Some(on_retry),
+            ..self.clone()
         }
     }
 
@@ -98,7 +109,7 @@ impl Registry {
         let mut passed = PassedMirrors::default();
         for repository in self.sources(reference) {
             let mut attempts = Attempts::at(&repository, cancel);
-            let problem = match resolve_at(&repository, &mut attempts, cancel) {
+            let problem = match attempts.persist(|| resolve_once(&repository, cancel)) {
                 Ok(resolved) => return Ok(resolved),
                 Err(problem) => problem,
             };
@@ -146,31 +157,19 @@ impl Registry {
         &self.inner.useless_mirrors
     }
 
+    pub(crate) fn on_retry(&self) -> Option<&OnRetry> {
+        self.on_retry.as_ref()
+    }
+
     pub(crate) fn authorizations(&self) -> &Authorizations {
         &self.inner.authorizations
-    }
-}
-
-fn resolve_at(
-    repository: &Repository,
-    attempts: &mut Attempts,
-    cancel: &CancelToken,
-) -> Result<Resolved, RegistryProblem> {
-    loop {
-        match resolve_once(repository, cancel) {
-            Ok(resolved) => return Ok(resolved),
-            Err(interruption) => attempts.wait_after(interruption)?,
-        }
     }
 }
 
 fn resolve_once(repository: &Repository, cancel: &CancelToken) -> Result<Resolved, Interruption> {
     let reference = repository.reference();
     let pinned = reference.digest();
-    let tail = match (pinned, reference.tag_or_latest()) {
-        (Some(digest), _) => format!("manifests/{digest}"),
-        (None, tag) => format!("manifests/{}", tag.unwrap_or("latest")),
-    };
+    let tail = manifest_tail(reference);
     let question = Question::of(Method::Get, &tail).headers(&[document::accept()]);
     let answer = repository.ask(&question, cancel)?;
     let content_type = answer.header("content-type").unwrap_or_default().to_owned();

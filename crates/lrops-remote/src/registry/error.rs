@@ -203,6 +203,23 @@ fn words(detail: Option<&str>) -> String {
 }
 
 impl RegistryProblem {
+    /// Returns the problem that a registry's answer without success is.
+    pub(crate) fn of_status(status: u16, detail: Option<String>, offered: impl FnOnce() -> Offered) -> Self {
+        match status {
+            401 => Self::Unauthorized {
+                detail,
+                offered: offered(),
+            },
+            403 => Self::Denied {
+                detail,
+                offered: offered(),
+            },
+            404 => Self::NotFound { detail },
+            429 => Self::TooManyRequests { detail },
+            _ => Self::Status { status, detail },
+        }
+    }
+
     /// Returns whether the registry refuses whoever asks.
     pub fn is_refused(&self) -> bool {
         match self {

@@ -8,7 +8,7 @@ use lrops_model::digest::Digest;
 use lrops_model::oci::Descriptor;
 use lrops_model::reference::Reference;
 
-use super::attempts::Attempts;
+use super::attempts::{Attempts, Interruption};
 use super::blob_reader::BlobReader;
 use super::client::Registry;
 use super::document;
@@ -40,7 +40,7 @@ impl RegistryImage {
         let mut passed = PassedMirrors::default();
         for repository in self.registry.sources(&self.reference) {
             let mut attempts = Attempts::at(&repository, &self.cancel);
-            let problem = match has_at(&repository, descriptor, &mut attempts, &self.cancel) {
+            let problem = match attempts.persist(|| has_once(&repository, descriptor, &self.cancel)) {
                 Ok(()) => return Ok(true),
                 Err(problem) => problem,
             };
@@ -107,20 +107,14 @@ impl RegistryImage {
     }
 }
 
-fn has_at(
+fn has_once(
     repository: &Repository,
     descriptor: &Descriptor,
-    attempts: &mut Attempts,
     cancel: &CancelToken,
-) -> Result<(), RegistryProblem> {
+) -> Result<(), Interruption> {
     let (tail, headers) = place(descriptor);
     let question = Question::of(Method::Head, &tail).headers(&headers);
-    loop {
-        match repository.ask(&question, cancel) {
-            Ok(_) => return Ok(()),
-            Err(interruption) => attempts.wait_after(interruption)?,
-        }
-    }
+    repository.ask(&question, cancel).map(drop)
 }
 
 /// Returns where a descriptor's bytes are, below the repository, and the headers to ask with.

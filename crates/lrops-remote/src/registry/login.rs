@@ -72,16 +72,12 @@ impl Registry {
         cancel: &CancelToken,
     ) -> Result<(), LoginError> {
         let endpoint = self.endpoint(registry);
-        let mut attempts = Attempts::new(self.client(), cancel);
-        loop {
-            let Err(interruption) = self.try_login(&endpoint, credentials, cancel) else {
-                return Ok(());
-            };
-            attempts.wait_after(interruption).map_err(|problem| LoginError {
+        Attempts::new(self, registry.to_owned(), cancel)
+            .persist(|| self.try_login(&endpoint, credentials, cancel))
+            .map_err(|problem| LoginError {
                 registry: registry.to_owned(),
                 problem,
-            })?;
-        }
+            })
     }
 
     fn try_login(
@@ -141,21 +137,9 @@ impl Registry {
 
 fn judge(answer: Answer, credentials: &Credentials) -> Result<(), Interruption> {
     let (status, wait) = (answer.status(), retry_after(answer.headers()));
-    let detail = refusal(answer);
-    let offered = credentials.offered();
-    let problem = match status {
-        200..=299 => return Ok(()),
-        401 => RegistryProblem::Unauthorized { detail, offered },
-        403 => RegistryProblem::Denied { detail, offered },
-        404 => RegistryProblem::NotFound { detail },
-        429 => RegistryProblem::TooManyRequests { detail },
-        _ => RegistryProblem::Status { status, detail },
-    };
-    Err(match status {
-        408 | 429 | 500..=599 => Interruption::Transient {
-            problem,
-            retry_after: wait,
-        },
-        _ => Interruption::Final(problem),
-    })
+    if (200..300).contains(&status) {
+        return Ok(());
+    }
+    let problem = RegistryProblem::of_status(status, refusal(answer), || credentials.offered());
+    Err(Interruption::of_status(status, wait, problem))
 }

@@ -27,7 +27,7 @@ mod push;
 mod repository;
 mod token;
 
-pub use attempts::Retry;
+pub use attempts::{OnRetry, Retry};
 pub use client::{Registry, RegistrySettings, Resolved};
 pub use endpoint::{DEFAULT_REGISTRY_HOST, ParseRegistryPatternError, RegistryPattern};
 pub use error::{Offered, RegistryError, RegistryProblem, Task};

@@ -50,13 +50,12 @@ impl<T> List<'_, T> {
         repository: &Repository,
         cancel: &CancelToken,
     ) -> Result<Vec<T>, RegistryError> {
-        let failed = |problem| repository.failed(self.task, problem);
+        let failed = |problem| repository.failed(self.task, 1, problem);
         let (mut entries, mut seen, mut size_bytes) = (Vec::new(), BTreeSet::new(), 0);
         let (mut next, mut asked) = (None, BTreeSet::new());
         for _ in 0..PAGES_MAX {
-            let page = repository.persist(self.task, cancel, &|_| {}, || {
-                self.page(repository, next.as_ref(), cancel)
-            })?;
+            let page =
+                repository.persist(self.task, cancel, || self.page(repository, next.as_ref(), cancel))?;
             size_bytes += page.size_bytes;
             let (known, is_empty) = (entries.len(), page.entries.is_empty());
             entries.extend(

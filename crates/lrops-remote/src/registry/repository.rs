@@ -216,32 +216,32 @@ impl Repository {
         &self,
         task: Task,
         cancel: &CancelToken,
-        tell: &dyn Fn(&Retry<'_>),
-        mut work: impl FnMut() -> Result<T, Interruption>,
+        work: impl FnMut() -> Result<T, Interruption>,
     ) -> Result<T, RegistryError> {
-        let mut attempts = Attempts::new(self.registry.client(), cancel);
-        loop {
-            let interruption = match work() {
-                Ok(value) => return Ok(value),
-                Err(interruption) => interruption,
-            };
-            attempts
-                .wait_after_telling(interruption, tell)
-                .map_err(|problem| RegistryError {
-                    image: Box::new(self.reference.clone()),
-                    task,
-                    attempts: attempts.made(),
-                    problem,
-                })?;
-        }
+        let mut attempts = Attempts::at(self, cancel);
+        let result = attempts.persist(work);
+        result.map_err(|problem| self.failed(task, attempts.made(), problem))
     }
 
-    /// Returns the error of something that no other attempt can help.
-    pub(crate) fn failed(&self, task: Task, problem: RegistryProblem) -> RegistryError {
+    /// The same, and tells of retries to someone else than whoever observes the registry.
+    pub(crate) fn persist_telling<T>(
+        &self,
+        task: Task,
+        cancel: &CancelToken,
+        tell: &dyn Fn(&Retry<'_>),
+        work: impl FnMut() -> Result<T, Interruption>,
+    ) -> Result<T, RegistryError> {
+        let mut attempts = Attempts::at(self, cancel);
+        let result = attempts.persist_telling(tell, work);
+        result.map_err(|problem| self.failed(task, attempts.made(), problem))
+    }
+
+    /// Returns the error of something that failed for good.
+    pub(crate) fn failed(&self, task: Task, attempts: usize, problem: RegistryProblem) -> RegistryError {
         RegistryError {
             image: Box::new(self.reference.clone()),
             task,
-            attempts: 1,
+            attempts,
             problem,
         }
     }
@@ -312,31 +312,21 @@ impl Repository {
                 host: address.host().to_owned(),
                 status,
             },
-            None => self.problem(status, refusal(answer)),
+            None => RegistryProblem::of_status(status, refusal(answer), || self.offered()),
         };
-        Err(match status {
-            408 | 416 | 429 | 500..=599 => Interruption::Transient {
-                problem,
-                retry_after: wait,
-            },
-            _ => Interruption::Final(problem),
-        })
-    }
-
-    fn problem(&self, status: u16, detail: Option<String>) -> RegistryProblem {
-        match status {
-            401 => RegistryProblem::Unauthorized {
-                detail,
-                offered: self.offered(),
-            },
-            403 => RegistryProblem::Denied {
-                detail,
-                offered: self.offered(),
-            },
-            404 => RegistryProblem::NotFound { detail },
-            429 => RegistryProblem::TooManyRequests { detail },
-            _ => RegistryProblem::Status { status, detail },
+        // A range that does not fit is asked for otherwise the next time.
+        if status == 416 {
+            return Err(Interruption::passing(problem));
         }
+        Err(Interruption::of_status(status, wait, problem))
+    }
+}
+
+/// Returns where what a reference names is, below its repository.
+pub(crate) fn manifest_tail(reference: &Reference) -> String {
+    match (reference.digest(), reference.tag_or_latest()) {
+        (Some(digest), _) => format!("manifests/{digest}"),
+        (None, tag) => format!("manifests/{}", tag.unwrap_or("latest")),
     }
 }
 

@@ -191,21 +191,11 @@ impl TokenRequest<'_> {
             200..=299 => Ok(answer),
             400 if is_grant => Err(self.refused(answer)),
             401 | 403 => Err(self.refused(answer)),
-            408 | 429 | 500..=599 => {
-                let problem = RegistryProblem::Status {
-                    status,
-                    detail: refusal(answer),
-                };
-                Err(Interruption::Transient {
-                    problem,
-                    retry_after: wait,
-                })
+            _ => {
+                let detail = refusal(answer);
+                let problem = RegistryProblem::Status { status, detail };
+                Err(Interruption::of_status(status, wait, problem))
             }
-            _ => Err(RegistryProblem::Status {
-                status,
-                detail: refusal(answer),
-            }
-            .into()),
         }
     }
 

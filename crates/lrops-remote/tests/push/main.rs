@@ -5,6 +5,7 @@ mod damage;
 mod debian;
 mod faults;
 mod mounts;
+mod observers;
 mod order;
 mod pulls;
 mod registries;

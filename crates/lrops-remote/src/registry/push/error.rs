@@ -4,7 +4,7 @@ use lrops_model::cancel::Cancelled;
 use lrops_model::digest::Digest;
 use lrops_model::upload::JournalError;
 
-use crate::http::HttpProblem;
+use crate::http::{HttpProblem, is_passing};
 use crate::registry::error::{RegistryError, RegistryProblem};
 
 /// Why a push ended early. What arrived by then stays, and is not sent again.
@@ -77,7 +77,7 @@ fn passes(problem: &RegistryProblem) -> bool {
     match problem {
         RegistryProblem::Http(HttpProblem::Connection(_)) => true,
         RegistryProblem::Token { source, .. } => passes(source),
-        problem => matches!(problem.status(), Some(408 | 429 | 500..=599)),
+        problem => problem.status().is_some_and(is_passing),
     }
 }
 

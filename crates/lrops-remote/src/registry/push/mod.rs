@@ -117,16 +117,15 @@ impl Push<'_> {
     /// When the registry refuses, or cannot be reached.
     pub fn check_rights(&self) -> Result<(), RegistryError> {
         let tail = "blobs/uploads/";
-        self.repository
-            .persist(Task::CheckRights, &self.cancel, &|_| {}, || {
-                let answer = self
-                    .repository
-                    .ask(&Question::of(Method::Post, tail), &self.cancel)?;
-                let asked = self.repository.address(tail)?;
-                let session = Session::opened(&asked, answer.headers())?;
-                self.give_up(&session, &self.cancel);
-                Ok(())
-            })
+        self.repository.persist(Task::CheckRights, &self.cancel, || {
+            let answer = self
+                .repository
+                .ask(&Question::of(Method::Post, tail), &self.cancel)?;
+            let asked = self.repository.address(tail)?;
+            let session = Session::opened(&asked, answer.headers())?;
+            self.give_up(&session, &self.cancel);
+            Ok(())
+        })
     }
 
     /// Tells the registry that a session is not needed any more. One that is not told is none the worse for it: it tidies up
@@ -305,7 +304,7 @@ impl Push<'_> {
         work: impl FnMut() -> Result<T, Interruption>,
     ) -> Result<T, PushError> {
         let tell = |retry: &Retry<'_>| self.tell(descriptor, PushStep::Retrying(retry));
-        Ok(self.repository.persist(task, &self.cancel, &tell, work)?)
+        Ok(self.repository.persist_telling(task, &self.cancel, &tell, work)?)
     }
 
     fn tell(&self, descriptor: &Descriptor, what: PushStep<'_>) {

@@ -42,7 +42,7 @@ impl Push<'_> {
     /// When the registry does not say.
     pub fn tagged(&self, tag: &str) -> Result<Option<Digest>, RegistryError> {
         self.repository
-            .persist(Task::Look, &self.cancel, &|_| {}, || self.named(tag))
+            .persist(Task::Look, &self.cancel, || self.named(tag))
     }
 
     /// Gives a tag to an image whose parts are all there, and makes sure that it names it. Registries cannot do this only if

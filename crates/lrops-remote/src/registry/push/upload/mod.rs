@@ -86,7 +86,7 @@ impl<'a> BlobUpload<'a> {
     ) -> Result<Self, PushError> {
         let claim = push.journal.claim(&push.upload_of(descriptor.digest), cancel)?;
         Ok(Self {
-            attempts: Attempts::new(push.repository.registry().client(), cancel),
+            attempts: Attempts::at(&push.repository, cancel),
             chunk_size: push.settings.chunk_size.max(1),
             push,
             source,
