@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lrops_model::cancel::Cancelled;
 
-use super::waits::said;
+use super::waits::{is_passing, said};
 
 /// A request that failed for good: after its retries, or because retrying cannot help.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +110,8 @@ fn reason(status: u16) -> String {
     reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
 }
 
+const BUSY: &str = "the server is busy or ill: try again later";
+
 impl HttpProblem {
     /// Returns the problem of a server that asks for a longer wait than is waited.
     pub(crate) fn asking_to_wait(self, wait: Duration) -> Self {
@@ -144,10 +146,8 @@ impl HttpError {
             HttpProblem::Status { status: 407 } => {
                 Some("the proxy wants credentials: http://USER:PASSWORD@HOST")
             }
-            HttpProblem::Busy { .. }
-            | HttpProblem::Status {
-                status: 429 | 500..=599,
-            } => Some("the server is busy or ill: try again later"),
+            HttpProblem::Busy { .. } => Some(BUSY),
+            HttpProblem::Status { status } if is_passing(*status) => Some(BUSY),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use lrops_model::digest::Digest;
 use lrops_model::reference::{DEFAULT_REGISTRY, Reference};
 
 use super::keychain::{HelperError, HelperProblem};
-use crate::http::{HttpError, HttpProblem, said};
+use crate::http::{HttpError, HttpProblem, is_passing, said};
 
 /// Something that a registry was asked for and that failed for good: after retries, or because they cannot help.
 #[derive(Debug, thiserror::Error)]
@@ -312,14 +312,11 @@ impl RegistryError {
                  closed for maintenance"
                     .to_owned(),
             ),
-            RegistryProblem::Status {
-                status: 408 | 500..=599,
-                ..
+            RegistryProblem::Status { status, .. } | RegistryProblem::Redirected { status, .. }
+                if is_passing(*status) =>
+            {
+                Some("the registry is busy or ill: try again later".to_owned())
             }
-            | RegistryProblem::Redirected {
-                status: 408 | 500..=599,
-                ..
-            } => Some("the registry is busy or ill: try again later".to_owned()),
             RegistryProblem::WrongDigest { .. } | RegistryProblem::WrongLength { .. } => Some(
                 "something between here and the registry alters what is sent: a proxy or a mirror".to_owned(),
             ),

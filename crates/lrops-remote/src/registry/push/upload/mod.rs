@@ -289,7 +289,10 @@ impl<'a> BlobUpload<'a> {
         match self.push.repository.ask(&question, self.cancel) {
             Ok(answer) => {
                 self.standing = Standing::Working;
-                let session = session.moved(answer.headers(), 0)?;
+                let session = match session.moved(answer.headers(), 0) {
+                    Ok(session) => session,
+                    Err(problem) => return self.lose(&session, problem),
+                };
                 if session.offset > self.descriptor.size {
                     return self.lose(
                         &session,

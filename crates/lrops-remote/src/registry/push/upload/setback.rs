@@ -2,7 +2,7 @@
 //! piece, or not at all.
 
 use super::{BlobUpload, State};
-use crate::http::HttpProblem;
+use crate::http::{HttpProblem, is_passing};
 use crate::registry::attempts::Interruption;
 use crate::registry::error::RegistryProblem;
 use crate::registry::push::habits::Way;
@@ -42,11 +42,11 @@ impl BlobUpload<'_> {
                 Ok(self.send_whole(session))
             }
             // A token service's words are not about the chunk.
-            None | Some(401 | 403 | 408 | 429 | 500..) => Err(interruption),
+            status if !is_about_session(status) => Err(interruption),
             // It has other bytes than was thought, or does not want to be asked first.
             Some(416 | 417) if self.setbacks == 0 => self.doubt(session, interruption),
-            Some(_) if session.offset == 0 && self.setbacks > 0 => Ok(self.send_whole(session)),
-            Some(_) => self.lost_or(session, interruption),
+            _ if session.offset == 0 && self.setbacks > 0 => Ok(self.send_whole(session)),
+            _ => self.lost_or(session, interruption),
         }
     }
 
@@ -105,14 +105,12 @@ impl BlobUpload<'_> {
         session: &Session,
         interruption: Interruption,
     ) -> Result<State, Interruption> {
-        match refusal_status(&interruption) {
-            None | Some(401 | 403 | 408 | 429 | 500..) => Err(interruption),
-            Some(_) => {
-                self.setback(interruption)?;
-                self.cancel_session(session);
-                Ok(State::Look(None))
-            }
+        if !is_about_session(refusal_status(&interruption)) {
+            return Err(interruption);
         }
+        self.setback(interruption)?;
+        self.cancel_session(session);
+        Ok(State::Look(None))
     }
 
     /// Begins anew when a session that another process remembered is of no use: its address may have been signed for some
@@ -196,11 +194,14 @@ fn is_dead_end(interruption: &Interruption) -> bool {
     match problem {
         RegistryProblem::Http(HttpProblem::Cancelled(_) | HttpProblem::Connection(_)) => false,
         RegistryProblem::Http(_) => true,
-        _ => matches!(
-            refusal_status(interruption),
-            Some(400..=407 | 409..=428 | 430..=499)
-        ),
+        _ => refusal_status(interruption)
+            .is_some_and(|status| (400..500).contains(&status) && !is_passing(status)),
     }
+}
+
+/// Returns whether a refusal says something of the session: not that of another right, nor one that passes.
+fn is_about_session(status: Option<u16>) -> bool {
+    status.is_some_and(|status| ![401, 403].contains(&status) && !is_passing(status))
 }
 
 fn is_connection(interruption: &Interruption) -> bool {
