@@ -187,8 +187,9 @@ fn a_remembered_session_that_is_refused_elsewhere_is_forgotten() {
         for retries in [0, 3] {
             let scene = Scene::usual().with_retries(retries);
             let store = RegistryServer::start(Access::Open);
-            store.times(usize::MAX, "GET", "/signed", answer(status));
-            remember(&scene, &format!("{}/signed?signature=1", store.url()));
+            store.times(usize::MAX, "GET", "signature=1", answer(status));
+            let upload = format!("/v2/{REPOSITORY}/blobs/uploads/x?signature=1");
+            remember(&scene, &format!("{}{upload}", store.url()));
             scene
                 .push_layer()
                 .unwrap_or_else(|error| panic!("{status}: {}", chain(&error)));
