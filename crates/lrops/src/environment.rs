@@ -43,7 +43,10 @@ impl Environment {
             .map_or(0, |duration| duration.as_secs());
         Ok(Self {
             variables,
-            words: std::env::args().skip(1).collect(),
+            words: std::env::args_os()
+                .skip(1)
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect(),
             directory,
             now: Timestamp(i64::try_from(now).unwrap_or(i64::MAX)),
             terminal: std::io::stderr().is_terminal(),

@@ -186,9 +186,25 @@ impl Failure {
         }
     }
 
+    /// Returns that an image could not be read, wherever it is: a registry's refusal stays one, and who stopped it too.
+    pub(crate) fn image(message: impl Into<String>, source: impl Into<Cause>) -> Self {
+        let source = source.into();
+        if is_cancelled(source.as_ref()) {
+            return Self::Cancelled;
+        }
+        let advice = registry_error(source.as_ref()).and_then(RegistryError::advice);
+        if is_refused(source.as_ref()) {
+            Self::unauthorized(message, source, advice)
+        } else {
+            Self::work_advised(message, source, advice)
+        }
+    }
+
     /// Returns that an image is not published, and how to go on.
     pub(crate) fn publish(source: PublishError, continuation: &str) -> Self {
-        if matches!(source.push(), Some(PushError::Cancelled(_))) {
+        // Which tags moved has to be said, whatever stopped the others.
+        let some_moved = matches!(&source, PublishError::Tags { moved, .. } if !moved.is_empty());
+        if matches!(source.push(), Some(PushError::Cancelled(_))) && !some_moved {
             return Self::Cancelled;
         }
         Self::Publish {
@@ -216,10 +232,9 @@ impl Failure {
 
 fn publish_exit_code(error: &PublishError) -> u8 {
     match error.push() {
-        Some(push) if push.is_refused() => 6,
-        Some(push) if push.can_go_on() => 5,
-        // Some tags moved and others did not: the same command finishes it.
-        _ if matches!(error, PublishError::Tags { .. }) => 5,
+        Some(PushError::Cancelled(_)) => 130,
+        Some(push) if push.is_refused() || is_refused(push) => 6,
+        _ if error.can_go_on() => 5,
         _ => 1,
     }
 }
@@ -255,6 +270,18 @@ fn is_cancelled(error: &(dyn Error + 'static)) -> bool {
         next = error.source();
     }
     false
+}
+
+/// Returns the registry's error among a chain of causes.
+pub(crate) fn registry_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a RegistryError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<RegistryError>() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// Returns whether a registry's refusal is among a chain of causes.

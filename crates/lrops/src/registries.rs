@@ -182,10 +182,14 @@ fn certificates(
 /// A wait beyond this hides an outage.
 const RETRY_WAIT_MAX: Duration = Duration::from_mins(5);
 
+/// More retries outlast no outage.
+const RETRIES_MAX: usize = 100;
+
 /// Waits that double each time.
 fn retry_waits(configuration: &Configuration, arguments: &RegistryArguments) -> Vec<Duration> {
     let section = &configuration.sections.push;
     let retries = arguments.retries.or(section.retries).unwrap_or(RETRY_WAITS.len());
+    let retries = retries.min(RETRIES_MAX);
     let first = arguments.retry_wait.or(section.retry_wait);
     // A number that is no duration is longer than any.
     let wait = |seconds: f64| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(RETRY_WAIT_MAX);

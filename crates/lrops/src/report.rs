@@ -13,12 +13,12 @@ use lrops_dockerfile::instruction::Dockerfile;
 use lrops_model::engine::{BuildError, StepError};
 use lrops_model::finding::{Finding, Severity};
 use lrops_model::graph::StepLabel;
+use lrops_remote::registry::PushError;
 
 use crate::amounts;
 use crate::configuration::ConfigurationError;
 use crate::failure::Failure;
 use crate::progress::instruction_line;
-use crate::publish::PublishError;
 
 /// How advice to write another word begins.
 const DID_YOU_MEAN: &str = "did you mean ";
@@ -89,11 +89,18 @@ pub(crate) fn failure(failure: &Failure) -> String {
         Failure::Registry(error) => chain(failure, error.advice().as_deref()),
         Failure::Publish { source, continuation } => {
             let advice = source.advice().map(|advice| advice + "\n").unwrap_or_default();
-            let advice = match source.as_ref() {
-                PublishError::Taken { .. } => advice,
-                _ => format!("{advice}what arrived stays there; to go on:\n  {continuation}"),
+            let refused = source.push().is_some_and(PushError::is_refused);
+            let advice = if refused || source.can_go_on() {
+                format!("{advice}what arrived stays there; to go on:\n  {continuation}")
+            } else {
+                advice.trim_end().to_owned()
             };
-            chain(failure, Some(&advice))
+            chain(
+                failure,
+                Some(&advice)
+                    .filter(|advice| !advice.is_empty())
+                    .map(String::as_str),
+            )
         }
         Failure::NotYet { advice, .. } => chain(failure, Some(advice)),
         Failure::Machine { .. } | Failure::Build(BuildError::Environment { .. }) => chain(

@@ -28,8 +28,13 @@ impl Table {
     /// Adds a row, which must have as many cells as there are heads.
     pub(crate) fn row(&mut self, cells: Vec<String>) {
         debug_assert_eq!(cells.len(), self.aligns.len());
-        self.rows.push(cells);
+        self.rows.push(cells.iter().map(|cell| harmless(cell)).collect());
     }
+}
+
+/// Returns a text without control characters: what images and registries say could move the cursor.
+pub(crate) fn harmless(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 impl std::fmt::Display for Table {

@@ -81,7 +81,13 @@ fn in_directory(directory: &Path) -> Result<HostCertificates, HttpProblem> {
     };
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
-        Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+        // A directory that is closed to this user is for another program.
+        Err(cause)
+            if matches!(
+                cause.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
+            ) =>
+        {
             return Ok(HostCertificates::default());
         }
         Err(cause) => return Err(failed(cause)),

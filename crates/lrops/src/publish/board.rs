@@ -34,6 +34,9 @@ struct State {
     several_places: bool,
     blobs: BTreeMap<(String, Digest), Blob>,
     sent: Sent,
+    /// Bytes handed to the network so far.
+    handed_over: u64,
+    ended: bool,
     told_at: Option<Instant>,
     rate_from: Option<(Instant, u64)>,
     rate: Option<f64>,
@@ -129,9 +132,14 @@ impl<'a> Board<'a> {
         });
     }
 
-    /// Ends the activity, and returns what it came to.
+    /// Ends the activity, if it has not ended, and returns what it came to.
     pub(crate) fn finish(&self, outcome: StepOutcome) -> Sent {
-        let sent = self.state().sent;
+        let mut state = self.state();
+        let sent = state.sent;
+        if std::mem::replace(&mut state.ended, true) {
+            return sent;
+        }
+        drop(state);
         (self.on_event)(BuildEvent::Finished {
             step: self.step,
             outcome,
@@ -158,6 +166,7 @@ impl State {
         blob.size = descriptor.size;
         match &event.what {
             PushStep::Sending { offset } => {
+                self.handed_over += offset.saturating_sub(blob.offset);
                 blob.offset = *offset;
                 None
             }
@@ -214,7 +223,7 @@ impl State {
             total += blob.size;
             done += usize::from(blob.done);
         }
-        self.measure(now, current);
+        self.measure(now, self.handed_over);
         let rate = self
             .rate
             .map(|rate| format!(", {}/s", amounts::rounded_size(rate)));

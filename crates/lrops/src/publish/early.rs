@@ -1,6 +1,7 @@
 //! Sends blobs while the build that makes them still runs.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
@@ -11,9 +12,10 @@ use lrops_model::oci::Descriptor;
 
 use super::Publication;
 
-/// Threads that send what they are given.
+/// Threads that send what they are given, until something fails.
 ///
-/// What fails here is not lost: the publication sends it again when the build has ended, and says then what is wrong.
+/// What fails here is not lost: the publication sends it again when the build has ended, and says then what is wrong. Till
+/// then nothing else is tried, for a registry that is ill would cost every layer its retries.
 pub(crate) struct EarlyPush<'scope> {
     sender: Mutex<Option<Sender<Descriptor>>>,
     given: Mutex<BTreeSet<Digest>>,
@@ -29,13 +31,19 @@ impl<'scope> EarlyPush<'scope> {
         threads: usize,
     ) -> Self {
         let (sender, receiver) = channel();
+        let failed = std::sync::Arc::new(AtomicBool::new(false));
         let receiver = std::sync::Arc::new(Mutex::new(receiver));
         let threads = (0..threads.max(1))
             .map(|_| {
-                let receiver = std::sync::Arc::clone(&receiver);
+                let (receiver, failed) = (std::sync::Arc::clone(&receiver), std::sync::Arc::clone(&failed));
                 scope.spawn(move || {
                     while let Some(descriptor) = next(&receiver) {
-                        let _ = publication.blob(source, &descriptor);
+                        if failed.load(Ordering::Relaxed) {
+                            continue;
+                        }
+                        if publication.blob(source, &descriptor).is_err() {
+                            failed.store(true, Ordering::Relaxed);
+                        }
                     }
                 })
             })

@@ -23,6 +23,7 @@ pub(crate) use board::{Board, Sent};
 pub(crate) use early::EarlyPush;
 use version::is_version;
 
+use crate::failure::registry_error;
 use crate::proof::Proved;
 
 /// An image on its way to its names, which may be in several repositories.
@@ -187,7 +188,7 @@ impl<'a> Publication<'a> {
         for group in &self.groups {
             for name in &group.names {
                 let Some(tag) = name.tag() else { continue };
-                match group.push.tag(tag, root, bytes, TagExpectation::Anything) {
+                match group.push.tag(tag, root, bytes, self.expectation(tag)) {
                     Ok(outcome) => outcomes.push((name.clone(), outcome)),
                     Err(source) => {
                         return Err(PublishError::Tags {
@@ -201,6 +202,15 @@ impl<'a> Publication<'a> {
             }
         }
         Ok(outcomes)
+    }
+
+    /// Returns what a tag may name before it is moved: a version that another push took meanwhile stays with that push.
+    fn expectation(&self, tag: &str) -> TagExpectation {
+        if self.overwrite == Overwrite::Refuse && is_version(tag) {
+            TagExpectation::FreeOrSame
+        } else {
+            TagExpectation::Anything
+        }
     }
 
     /// Returns the repositories, for people.
@@ -271,6 +281,19 @@ impl PublishError {
         match self {
             Self::Push(source) | Self::Tags { source, .. } => Some(source),
             Self::Taken { .. } => None,
+        }
+    }
+
+    /// Returns whether the same command can go on where this one stopped.
+    pub(crate) fn can_go_on(&self) -> bool {
+        match self {
+            Self::Taken { .. } => false,
+            Self::Tags { source, .. } if matches!(source, PushError::Taken { .. }) => false,
+            // Some tags moved and others did not.
+            Self::Tags { .. } => true,
+            // What is read from another registry may come the next time.
+            Self::Push(PushError::Source { source, .. }) => registry_error(source.as_ref()).is_some(),
+            Self::Push(error) => error.can_go_on(),
         }
     }
 

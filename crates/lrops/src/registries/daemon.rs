@@ -54,7 +54,13 @@ impl DaemonConfiguration {
         };
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            // A file that is closed to this user is for the daemon alone.
+            Err(cause)
+                if matches!(
+                    cause.kind(),
+                    ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
+                ) =>
+            {
                 return Ok(Self::default());
             }
             Err(cause) => return Err(Failure::work(said(), cause)),

@@ -15,7 +15,7 @@ use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::image::{Lookup, PlacedImage, Row, read_config};
 use crate::request::configuration_near;
-use crate::table::{Align, Table};
+use crate::table::{Align, Table, harmless};
 use crate::{registries, signals};
 
 /// The longest line of a layer's history that is shown, in characters.
@@ -104,7 +104,7 @@ fn text(image: &PlacedImage, images: &[InspectedPlatform]) -> String {
         .first()
         .and_then(|image| image.config_document.created.as_ref());
     if let Some(created) = created {
-        let _ = writeln!(text, "created  {created}");
+        let _ = writeln!(text, "created  {}", harmless(created));
     }
     let _ = write!(text, "\n{}", summary(images));
     for image in images {
