@@ -328,7 +328,7 @@ pub(crate) fn rows(
     cancel: &CancelToken,
 ) -> Result<Vec<Row>, Failure> {
     let node = walk_image(source, root, cancel)
-        .map_err(|source| Failure::work("failed to read the image", source))?;
+        .map_err(|source| Failure::image("failed to read the image", source))?;
     let mut rows = Vec::new();
     for (descriptor, manifest) in node.manifests() {
         // Attestations are entries of `unknown/unknown`, and no images.
@@ -357,7 +357,7 @@ pub(crate) fn rows(
 /// # Errors
 /// When it is missing or wrong.
 pub(crate) fn read_config(source: &dyn BlobSource, manifest: &Manifest) -> Result<ImageConfig, Failure> {
-    let failed = |source: crate::failure::Cause| Failure::work("failed to read the image's config", source);
+    let failed = |source: crate::failure::Cause| Failure::image("failed to read the image's config", source);
     let bytes = read_document(source, &manifest.config).map_err(|error| failed(Box::new(error)))?;
     serde_json::from_slice(&bytes).map_err(|error| failed(Box::new(error)))
 }

@@ -72,14 +72,14 @@ pub(crate) fn taken_as_it_is(
 }
 
 fn documents(source: &dyn BlobSource, root: &Descriptor, cancel: &CancelToken) -> Result<ImageNode, Failure> {
-    walk_image(source, root, cancel).map_err(|source| Failure::work("failed to read the image", source))
+    walk_image(source, root, cancel).map_err(|source| Failure::image("failed to read the image", source))
 }
 
 /// Returns why an image could not be verified at all.
 pub(crate) fn stopped(error: VerifyError) -> Failure {
     match error {
         VerifyError::Cancelled(_) => Failure::Cancelled,
-        other => Failure::work("failed to verify the image", other),
+        other => Failure::image("failed to verify the image", other),
     }
 }
 

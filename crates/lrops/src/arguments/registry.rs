@@ -45,6 +45,9 @@ pub(crate) struct PushArguments {
     /// The name to publish it under; several times for several names [default: the image's name in the store]
     #[arg(long, short, value_name = "NAME")]
     pub(crate) tag: Vec<String>,
+    /// Publish it under its digest only, and move no tag
+    #[arg(long)]
+    pub(crate) by_digest: bool,
     /// Files that may be of any platform: patterns such as /usr/lib/firmware/**
     #[arg(long, value_name = "GLOB")]
     pub(crate) allow: Vec<String>,

@@ -8,7 +8,7 @@ use lrops_model::oci::Descriptor;
 use lrops_remote::registry::PushEvent;
 use lrops_store::layout::LayoutName;
 
-use super::publishing::{self, Published, Publishing};
+use super::publishing::{self, Continuation, Published, Publishing};
 use super::summary::{Summary, summary};
 use super::{check, metadata, plan, print, push, say, verify};
 use crate::arguments::{BuildArguments, ProgressMode};
@@ -155,15 +155,18 @@ fn build_and_deliver(intent: &Intent, session: &Session, progress: &Progress) ->
     let proved = build_while_sending(intent, session, progress, &publishing);
     let proved = publishing.end(proved)?;
     let image = proved.tree().descriptor().digest.to_string();
-    let directory = std::path::Path::new("/");
-    let continuation = publishing::continuation(
-        &image,
-        &intent.request.tags,
-        &wish.flags,
-        &intent.registries,
-        &wish.places,
-        directory,
-    );
+    let continuation = Continuation {
+        image: &image,
+        names: &intent.request.tags,
+        tagging,
+        allow: &[],
+        publish: &wish.flags,
+        registries: &intent.registries,
+        store: wish.places.store.as_deref(),
+        configuration: &intent.configuration,
+        directory: &wish.directory,
+    }
+    .command();
     publishing.continuation = &continuation;
     // Named here before it is named there: whatever happens on the way, the command that goes on finds it.
     let built = publishing.end(deliver(intent, session, progress, &proved))?;

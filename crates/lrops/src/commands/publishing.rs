@@ -13,14 +13,14 @@ use serde::Serialize;
 
 use super::build::activity;
 use super::{print, say};
-use crate::arguments::{PlaceArguments, ProgressMode, PublishArguments, RegistryArguments};
+use crate::arguments::{ProgressMode, PublishArguments, RegistryArguments};
 use crate::configuration::Configuration;
 use crate::environment::quoted;
 use crate::failure::Failure;
 use crate::fields;
 use crate::progress::Progress;
 use crate::proof::Proved;
-use crate::publish::{Board, Overwrite, Publication, PublishError, Sent, place};
+use crate::publish::{Board, Overwrite, Publication, PublishError, Sent, Tagging, place};
 
 /// The number of the activity that shows a transfer: it may run beside the numbered steps of a build.
 const TRANSFER: StepNumber = StepNumber(0);
@@ -68,50 +68,74 @@ pub(crate) fn overwrite(arguments: &PublishArguments) -> Overwrite {
     }
 }
 
-/// Returns the command that goes on with a push, to be pasted into a shell.
-pub(crate) fn continuation(
-    image: &str,
-    names: &[Reference],
-    publish: &PublishArguments,
-    registries: &RegistryArguments,
-    places: &PlaceArguments,
-    directory: &Path,
-) -> String {
-    let mut words = vec!["lrops".to_owned(), "push".to_owned(), image.to_owned()];
-    let mut add = |flag: &str, value: Option<String>| {
-        words.push(flag.to_owned());
-        words.extend(value);
-    };
-    let absolute = |path: &Path| directory.join(path).display().to_string();
-    for name in names {
-        add("--tag", Some(name.familiar()));
-    }
-    if publish.force {
-        add("--force", None);
-    }
-    for (flag, value) in [
-        ("--chunk-size", publish.chunk_size.clone()),
-        ("--parallel", publish.parallel.map(|number| number.to_string())),
-        ("--retries", registries.retries.map(|number| number.to_string())),
-        (
-            "--retry-wait",
-            registries.retry_wait.map(|seconds| seconds.to_string()),
-        ),
-        ("--store", places.store.as_deref().map(absolute)),
-        ("--config", places.config.as_deref().map(absolute)),
-    ] {
-        if value.is_some() {
-            add(flag, value);
+/// What the command says that goes on with a push.
+pub(crate) struct Continuation<'a> {
+    /// The image, as `lrops push` finds it.
+    pub(crate) image: &'a str,
+    /// Its names.
+    pub(crate) names: &'a [Reference],
+    /// Whether no tag is moved.
+    pub(crate) tagging: Tagging,
+    /// `--allow`.
+    pub(crate) allow: &'a [String],
+    /// How it is published.
+    pub(crate) publish: &'a PublishArguments,
+    /// How registries are reached.
+    pub(crate) registries: &'a RegistryArguments,
+    /// `--store`, as it was typed.
+    pub(crate) store: Option<&'a Path>,
+    /// The configuration that was found.
+    pub(crate) configuration: &'a Configuration,
+    /// Where paths start.
+    pub(crate) directory: &'a Path,
+}
+
+impl Continuation<'_> {
+    /// Returns the command, to be pasted into a shell.
+    pub(crate) fn command(&self) -> String {
+        let mut words = vec!["lrops".to_owned(), "push".to_owned(), self.image.to_owned()];
+        let mut add = |flag: &str, value: Option<String>| {
+            words.push(flag.to_owned());
+            words.extend(value);
+        };
+        let absolute = |path: &Path| self.directory.join(path).display().to_string();
+        for name in self.names {
+            add("--tag", Some(name.familiar()));
         }
+        if self.tagging == Tagging::DigestOnly {
+            add("--by-digest", None);
+        }
+        if self.publish.force {
+            add("--force", None);
+        }
+        for pattern in self.allow {
+            add("--allow", Some(pattern.clone()));
+        }
+        let (publish, registries) = (self.publish, self.registries);
+        for (flag, value) in [
+            ("--chunk-size", publish.chunk_size.clone()),
+            ("--parallel", publish.parallel.map(|number| number.to_string())),
+            ("--retries", registries.retries.map(|number| number.to_string())),
+            (
+                "--retry-wait",
+                registries.retry_wait.map(|seconds| seconds.to_string()),
+            ),
+            ("--store", self.store.map(absolute)),
+            ("--config", self.configuration.path.as_deref().map(absolute)),
+        ] {
+            if value.is_some() {
+                add(flag, value);
+            }
+        }
+        for path in &registries.registry_ca {
+            add("--registry-ca", Some(absolute(path)));
+        }
+        for host in &registries.insecure_registry {
+            add("--insecure-registry", Some(host.clone()));
+        }
+        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        words.join(" ")
     }
-    for path in &registries.registry_ca {
-        add("--registry-ca", Some(absolute(path)));
-    }
-    for host in &registries.insecure_registry {
-        add("--insecure-registry", Some(host.clone()));
-    }
-    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    words.join(" ")
 }
 
 /// Begins to show a transfer to these names.
@@ -135,15 +159,16 @@ impl Publishing<'_> {
     /// Sends the blobs while `prove` looks at the image. Nothing is called by a name yet.
     ///
     /// # Errors
-    /// What `prove` says; else what the transfer says.
+    /// What stopped first: what `prove` says, or what the transfer says.
     pub(super) fn send_while<T: Send>(
         &self,
         tree: &ImageNode,
-        prove: impl FnOnce() -> Result<T, Failure> + Send,
+        prove: impl FnOnce(&CancelToken) -> Result<T, Failure> + Send,
     ) -> Result<T, Failure> {
+        let looking = self.cancel.child();
         let (proof, sent) = std::thread::scope(|scope| {
             let proving = scope.spawn(|| {
-                let proof = prove();
+                let proof = prove(&looking);
                 if proof.is_err() {
                     // What is not as promised need not be sent to its end.
                     self.cancel.cancel();
@@ -151,14 +176,21 @@ impl Publishing<'_> {
                 proof
             });
             let sent = self.publication.blobs(self.source, tree);
+            if sent.is_err() {
+                looking.cancel();
+            }
             let proof = proving
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (proof, sent)
         });
-        let proof = proof?;
-        sent.map_err(|error| self.failed(error))?;
-        Ok(proof)
+        match (proof, sent) {
+            // Each stops the other: what was not stopped is the cause.
+            (Err(Failure::Cancelled), Err(error)) => Err(self.failed(error)),
+            (Err(failure), _) => Err(failure),
+            (Ok(_), Err(error)) => Err(self.failed(error)),
+            (Ok(proof), Ok(())) => Ok(proof),
+        }
     }
 
     /// Publishes the documents of a proved image whose blobs are there, and moves its tags.
@@ -290,21 +322,21 @@ mod tests {
             retries: Some(5),
             retry_wait: Some(0.5),
         };
-        let places = PlaceArguments {
-            store: Some("it's/s".into()),
-            config: None,
+        let continuation = Continuation {
+            image: "sha256:ab",
+            names: &names,
+            tagging: Tagging::Names,
+            allow: &["/lib/**".to_owned()],
+            publish: &publish,
+            registries: &registries,
+            store: Some(Path::new("it's/s")),
+            configuration: &Configuration::default(),
+            directory: Path::new("/w"),
         };
-        let text = continuation(
-            "sha256:ab",
-            &names,
-            &publish,
-            &registries,
-            &places,
-            Path::new("/w"),
-        );
+        let text = continuation.command();
         assert_eq!(
             text,
-            "lrops push sha256:ab --tag h.example/a:1 --tag b:2 --force --chunk-size 4m --retries 5 --retry-wait 0.5 \
+            "lrops push sha256:ab --tag h.example/a:1 --tag b:2 --force --allow '/lib/**' --chunk-size 4m --retries 5 --retry-wait 0.5 \
              --store '/w/it'\\''s/s' --registry-ca '/w/my ca.pem' --insecure-registry h.example"
         );
     }

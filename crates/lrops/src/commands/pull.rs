@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &PullArguments, environment: &Environment) -> Resul
     let cancel = CancelToken::new();
     signals::watch(&cancel, progress.notices())?;
     let in_use = store.use_lock(&cancel);
-    let _in_use = in_use.map_err(|source| Failure::work("failed to use the store", source))?;
+    let _in_use = in_use.map_err(|source| Failure::image("failed to use the store", source))?;
     let lookup = Lookup {
         store: &root,
         environment,
@@ -95,7 +95,7 @@ fn one_platform(
     cancel: &CancelToken,
 ) -> Result<Descriptor, Failure> {
     let tree = walk_image(image.source.as_ref(), &image.root, cancel)
-        .map_err(|source| Failure::work("failed to read the image", source))?;
+        .map_err(|source| Failure::image("failed to read the image", source))?;
     let rows = image.rows(cancel)?;
     let digest = rows
         .iter()
@@ -123,7 +123,7 @@ fn copy(
 ) -> Result<Copied, Failure> {
     let failed = |source| match source {
         lrops_model::image::ImageError::Cancelled(_) => Failure::Cancelled,
-        source => Failure::work(format!("failed to pull {}", image.name), source),
+        source => Failure::image(format!("failed to pull {}", image.name), source),
     };
     let tree = walk_image(image.source.as_ref(), &image.root, cancel).map_err(failed)?;
     let total: u64 = tree.parts().iter().map(|part| part.descriptor.size).sum();

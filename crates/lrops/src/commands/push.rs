@@ -7,7 +7,7 @@ use lrops_model::reference::Reference;
 use lrops_remote::registry::PushEvent;
 use lrops_store::verify::Expectations;
 
-use super::publishing::{Published, Publishing, board, continuation, overwrite, push_settings};
+use super::publishing::{Continuation, Published, Publishing, board, overwrite, push_settings};
 use super::{print_json, verify};
 use crate::arguments::{Format, PushArguments};
 use crate::configuration::Configuration;
@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::image::{Lookup, Place, PlacedImage, parse_reference, store_name};
 use crate::progress::Progress;
 use crate::proof::{Proved, Verdict, failed, prove};
-use crate::publish::{Means, Publication};
+use crate::publish::{Means, Publication, Tagging};
 use crate::request::{configuration_near, progress};
 use crate::session::open_store;
 use crate::{registries, signals};
@@ -67,7 +67,7 @@ fn push(
     let root = environment.store_root(arguments.places.store.as_deref());
     let store = open_store(&root)?;
     let in_use = store.use_lock(cancel);
-    let _in_use = in_use.map_err(|source| Failure::work("failed to use the store", source))?;
+    let _in_use = in_use.map_err(|source| Failure::image("failed to use the store", source))?;
     let lookup = Lookup {
         store: &root,
         environment,
@@ -83,18 +83,27 @@ fn push(
         journal: store.uploads(),
         cancel,
     };
-    let continuation = continuation(
-        &arguments.image,
-        &names,
-        &arguments.publish,
-        &arguments.registries,
-        &arguments.places,
-        &environment.directory,
-    );
+    let tagging = if arguments.by_digest {
+        Tagging::DigestOnly
+    } else {
+        Tagging::Names
+    };
+    let continuation = Continuation {
+        image: &arguments.image,
+        names: &names,
+        tagging,
+        allow: &arguments.allow,
+        publish: &arguments.publish,
+        registries: &arguments.registries,
+        store: arguments.places.store.as_deref(),
+        configuration,
+        directory: &environment.directory,
+    }
+    .command();
     let on_event = |event: BuildEvent| progress.event(&event);
     let board = board(&on_event, &names);
     let take = |event: &PushEvent<'_>| board.take(event);
-    let publication = Publication::new(means, &names, overwrite(&arguments.publish), &take);
+    let publication = Publication::new(means, &names, overwrite(&arguments.publish), &take).tagging(tagging);
     let publishing = Publishing {
         publication: &publication,
         board: &board,
@@ -113,11 +122,11 @@ fn publish(
 ) -> Result<Published, Failure> {
     let source = image.source.as_ref();
     let tree = walk_image(source, &image.root, publishing.cancel)
-        .map_err(|source| Failure::work("failed to read the image", source))?;
+        .map_err(|source| Failure::image("failed to read the image", source))?;
     let versions = publishing.publication.check_versions(image.root.digest);
     versions.map_err(|error| publishing.failed(error))?;
-    let proved = publishing.send_while(&tree, || {
-        let verdict = prove(source, &image.root, expectations, publishing.cancel)?;
+    let proved = publishing.send_while(&tree, |cancel| {
+        let verdict = prove(source, &image.root, expectations, cancel)?;
         sound(verdict, progress)
     })?;
     publishing.finish(progress, &proved)

@@ -6,18 +6,18 @@ use lrops_model::reference::Reference;
 use lrops_model::request::LayoutSelector;
 use lrops_remote::registry::PushEvent;
 use lrops_store::layout::{Layout, LayoutName};
-use lrops_store::store::Store;
+use lrops_store::store::{Store, UseLock};
 use lrops_store::transfer::copy_image;
 
 use crate::arguments::{CopyArguments, ProgressMode, TagArguments, TransferArguments};
 use crate::commands::publishing::{Published, Publishing, board, overwrite, push_settings};
-use crate::commands::{print, pull};
+use crate::commands::{print, pull, push, verify};
 use crate::configuration::{Configuration, ContextPlace};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::image::{Lookup, Place, PlacedImage, parse_reference, registry_reference, store_name};
 use crate::progress::Progress;
-use crate::proof::{Proved, taken_as_it_is};
+use crate::proof::{Proved, prove, taken_as_it_is};
 use crate::publish::{Means, Publication};
 use crate::request::{configuration_near, progress};
 use crate::session::open_store;
@@ -29,6 +29,7 @@ pub(super) struct Transfer<'a> {
     pub(super) environment: &'a Environment,
     pub(super) configuration: Configuration,
     pub(super) store: Store,
+    _in_use: UseLock,
     pub(super) mode: ProgressMode,
     pub(super) progress: Progress,
     pub(super) cancel: CancelToken,
@@ -48,7 +49,9 @@ impl<'a> Transfer<'a> {
         let progress = Progress::begin(mode, 1);
         let cancel = CancelToken::new();
         signals::watch(&cancel, progress.notices())?;
+        let in_use = store.use_lock(&cancel);
         Ok(Self {
+            _in_use: in_use.map_err(|source| Failure::image("failed to use the store", source))?,
             arguments,
             environment,
             configuration,
@@ -79,16 +82,28 @@ impl<'a> Transfer<'a> {
         PlacedImage::find(text, &lookup)
     }
 
-    /// Publishes an image that is published or proved elsewhere, byte for byte.
-    pub(super) fn publish(&self, image: &PlacedImage, names: &[Reference]) -> Result<Published, Failure> {
-        let proved = taken_as_it_is(image.source.as_ref(), &image.root, &self.cancel)?;
+    /// Answers for an image: what a registry has, whoever published it has answered for; all else is proved here.
+    pub(super) fn answered_for(&self, image: &PlacedImage) -> Result<Proved, Failure> {
+        let source = image.source.as_ref();
         if let Place::Registry(reference) = &image.place {
-            pull::note(&self.store, reference, proved.tree());
+            let taken = taken_as_it_is(source, &image.root, &self.cancel)?;
+            pull::note(&self.store, reference, taken.tree());
+            return Ok(taken);
         }
+        let allow = &self.configuration.sections.verify.allow;
+        let expectations = verify::expectations(Vec::new(), allow)?;
+        let verdict = prove(source, &image.root, &expectations, &self.cancel)?;
+        push::sound(verdict, &self.progress)
+    }
+
+    /// Publishes an image byte for byte.
+    pub(super) fn publish(&self, image: &PlacedImage, names: &[Reference]) -> Result<Published, Failure> {
+        let proved = self.answered_for(image)?;
         self.publish_proved(image, &proved, names)
     }
 
-    fn publish_proved(
+    /// Publishes an image that somebody answers for.
+    pub(super) fn publish_proved(
         &self,
         image: &PlacedImage,
         proved: &Proved,
@@ -187,7 +202,7 @@ pub(super) fn copy(arguments: &CopyArguments, environment: &Environment) -> Resu
     let image = transfer.find(&arguments.source, false)?;
     let path = environment.absolute(&path);
     let failed = |source: crate::failure::Cause| {
-        Failure::work(format!("failed to write the image to {}", path.display()), source)
+        Failure::image(format!("failed to write the image to {}", path.display()), source)
     };
     let layout = Layout::open_or_create(&path).map_err(|error| failed(error.into()))?;
     let copied = copy_image(image.source.as_ref(), &image.root, &layout, &transfer.cancel);

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use lrops_model::blob::{BlobSource, BlobStore, MemoryStore, read_document};
+use lrops_model::image::ImageNode;
 use lrops_model::oci::{Descriptor, DescriptorPlatform, Index, Manifest, MediaType, encode};
 use lrops_model::platform::Platform;
 use lrops_model::reference::Reference;
 
 use super::copy::{Transfer, destination};
 use crate::arguments::CreateArguments;
-use crate::commands::publishing::Published;
-use crate::commands::{print, pull, say};
+use crate::commands::{print, say};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::image::{Place, PlacedImage, read_config};
@@ -37,7 +37,9 @@ pub(super) fn create(arguments: &CreateArguments, environment: &Environment) -> 
             .map_err(|source| Failure::work("failed to read the new index", source))?;
         return print(&String::from_utf8_lossy(&bytes));
     }
-    let published: Result<Published, Failure> = transfer.publish(&image, &names);
+    // Whoever published the parts, or the proof of each, answers for the whole.
+    let published = taken_as_it_is(image.source.as_ref(), &image.root, &transfer.cancel)
+        .and_then(|proved| transfer.publish_proved(&image, &proved, &names));
     transfer.end(published)
 }
 
@@ -55,14 +57,17 @@ fn assemble(
     if arguments.append
         && let Some(first) = names.first()
     {
-        images.push(transfer.find(&format!("docker://{first}"), true)?);
+        images.push((
+            transfer.find(&format!("docker://{first}"), true)?,
+            Role::AppendedTo,
+        ));
     }
     for text in &arguments.sources {
-        images.push(transfer.find(text, false)?);
+        images.push((transfer.find(text, false)?, Role::Added));
     }
     let mut collection = Collection::default();
-    for image in images {
-        collection.add(image, transfer)?;
+    for (image, role) in images {
+        collection.add(image, role, transfer)?;
     }
     for note in &collection.notes {
         say(&report::notice(note));
@@ -113,6 +118,15 @@ fn annotations(
     Ok(annotations)
 }
 
+/// Which part an image has in a new index.
+#[derive(Clone, Copy)]
+enum Role {
+    /// It is the index so far: its annotations stay.
+    AppendedTo,
+    /// Its manifests are added.
+    Added,
+}
+
 /// The manifests of an index in the making.
 #[derive(Default)]
 struct Collection {
@@ -124,12 +138,9 @@ struct Collection {
 }
 
 impl Collection {
-    fn add(&mut self, image: PlacedImage, transfer: &Transfer<'_>) -> Result<(), Failure> {
-        let taken = taken_as_it_is(image.source.as_ref(), &image.root, &transfer.cancel)?;
-        if let Place::Registry(reference) = &image.place {
-            pull::note(&transfer.store, reference, taken.tree());
-        }
-        if let lrops_model::image::ImageNode::Index { index, .. } = taken.tree() {
+    fn add(&mut self, image: PlacedImage, role: Role, transfer: &Transfer<'_>) -> Result<(), Failure> {
+        let taken = transfer.answered_for(&image)?;
+        if let (Role::AppendedTo, ImageNode::Index { index, .. }) = (role, taken.tree()) {
             self.annotations.extend(index.annotations.clone());
         }
         for (descriptor, manifest) in taken.tree().manifests() {

@@ -55,7 +55,7 @@ pub(super) fn inspect(arguments: &InspectArguments, environment: &Environment) -
 /// Prints the root document as it is: its digest is that of what is printed.
 fn raw(image: &PlacedImage) -> Result<(), Failure> {
     let bytes = read_document(image.source.as_ref(), &image.root)
-        .map_err(|source| Failure::work("failed to read the image", source))?;
+        .map_err(|source| Failure::image("failed to read the image", source))?;
     let mut output = std::io::stdout().lock();
     let written = output.write_all(&bytes).and_then(|()| output.flush());
     written.map_err(|error| Failure::work("failed to write to standard output", error))

@@ -117,7 +117,7 @@ fn read_image(
 ) -> Result<(Vec<Digest>, String), Failure> {
     let image = registry.image(reference, cancel);
     let tree = walk_image(&image, root, cancel)
-        .map_err(|source| Failure::work(format!("failed to read {}", reference.familiar()), source))?;
+        .map_err(|source| Failure::image(format!("failed to read {}", reference.familiar()), source))?;
     let manifests = tree.manifests().into_iter();
     let configs = manifests.filter_map(|(_, manifest)| read_config(&image, manifest).ok());
     let created = configs
