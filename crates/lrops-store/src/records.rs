@@ -175,6 +175,11 @@ impl Records {
         Ok(entries)
     }
 
+    /// Removes what killed processes were writing; only where nobody else uses the records.
+    pub(crate) fn remove_leftovers(&self) {
+        durable::remove_leftovers(&self.temporary);
+    }
+
     /// Waits until nobody else, in this process or another, works on this key, and keeps them away until the guard is
     /// dropped.
     ///

@@ -72,7 +72,7 @@ impl Store {
         let store = Self {
             snapshots: private("snapshots")?,
             cache_mounts: private("cache-mounts")?,
-            uploads: Uploads::new(Records::new(private("uploads")?, tmp.clone())),
+            uploads: Uploads::new(private("uploads")?),
             builds: private("builds")?,
             records: Records::new(steps, tmp.clone()),
             layout,

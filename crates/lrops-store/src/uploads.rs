@@ -4,8 +4,11 @@
 //! have it. Both are hints: a lost record costs a chunk sent again, or a blob that could have been mounted. So they are
 //! not flushed to the disk one by one.
 
+use std::path::PathBuf;
+
 use lrops_model::cancel::CancelToken;
 use lrops_model::digest::Digest;
+use lrops_model::timestamp::Timestamp;
 use lrops_model::upload::{JournalError, Upload, UploadClaim, UploadJournal, UploadSession};
 
 use crate::records::{RecordError, RecordLock, Records};
@@ -20,9 +23,22 @@ pub struct Uploads {
 }
 
 impl Uploads {
-    /// Returns the memory in the directory of these records.
-    pub(crate) fn new(records: Records) -> Self {
-        Self { records }
+    /// Returns the memory in a directory that exists. What is being written lies there too, closed like all of it.
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Self {
+            records: Records::new(directory.clone(), directory),
+        }
+    }
+
+    /// Forgets what was last written before a time: registries have given such sessions up long since.
+    pub(crate) fn forget_before(&self, time: Timestamp) -> Result<(), RecordError> {
+        for entry in self.records.list()? {
+            if entry.last_used < time {
+                self.records.remove(&entry.key)?;
+            }
+        }
+        self.records.remove_leftovers();
+        Ok(())
     }
 }
 
@@ -180,6 +196,19 @@ mod tests {
         });
         drop(claim);
         uploads.claim(&upload("team/app"), &cancel).unwrap();
+    }
+
+    #[test]
+    fn what_was_not_used_for_long_is_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path().join("store")).unwrap();
+        let uploads = store.uploads();
+        uploads.note(&upload("a"));
+        let places = || uploads.repositories_with("registry.example", &Digest::of(b"blob"));
+        uploads.forget_before(Timestamp(1_000)).unwrap();
+        assert_eq!(places(), ["a"]);
+        uploads.forget_before(Timestamp(i64::MAX)).unwrap();
+        assert!(places().is_empty());
     }
 
     #[test]

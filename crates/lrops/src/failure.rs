@@ -260,6 +260,20 @@ fn build_exit_code(error: &BuildError) -> u8 {
     }
 }
 
+/// Returns an error with its causes in one line.
+pub(crate) fn one_line(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
 /// Returns whether the end of a chain of causes is that someone asked to stop.
 fn is_cancelled(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);

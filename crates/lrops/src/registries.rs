@@ -7,6 +7,7 @@ mod daemon;
 mod keychain;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +17,14 @@ use lrops_remote::http::{
     ClientCertificate, HostCertificates, HostTrust, HttpClient, HttpSettings, Proxies, RETRY_WAITS, Timeouts,
 };
 use lrops_remote::registry::{
-    DEFAULT_REGISTRY_HOST, Mirror, Registry, RegistryPattern, RegistrySettings, registry_named,
+    DEFAULT_REGISTRY_HOST, Mirror, Registry, RegistryPattern, RegistrySettings, Retry, registry_named,
 };
 
+use crate::amounts;
 use crate::arguments::RegistryArguments;
 use crate::configuration::{Configuration, RegistrySection};
 use crate::environment::Environment;
-use crate::failure::Failure;
+use crate::failure::{Failure, one_line};
 
 pub(crate) use keychain::login_file;
 
@@ -56,10 +58,23 @@ impl Registries {
             keychain: keychain::open(environment)?,
         };
         Ok(Self {
-            registry: Registry::new(Arc::clone(&http), settings),
+            registry: Registry::new(Arc::clone(&http), settings).observed(Arc::new(tell_retry)),
             http,
         })
     }
+}
+
+/// Says that something is tried again, lest a person wonder what takes so long.
+fn tell_retry(place: &str, retry: &Retry<'_>) {
+    // Nobody is there to be told that telling fails.
+    let _ = writeln!(
+        anstream::stderr(),
+        "{place}: {}; retry {} of {} in {}",
+        one_line(retry.problem),
+        retry.number,
+        retry.limit,
+        amounts::seconds(retry.wait.as_secs_f64())
+    );
 }
 
 /// Returns the client for commands about what a registry has: mirrors are not asked.

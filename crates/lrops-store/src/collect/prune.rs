@@ -22,6 +22,8 @@ pub struct PruneRequest {
     pub unused_since: Option<Timestamp>,
     /// Whether the images in `index.json` may go as well.
     pub images: Images,
+    /// What is remembered of uploads goes when it was last used before this time.
+    pub uploads_used_since: Timestamp,
 }
 
 /// What becomes of the images in `index.json`.
@@ -64,6 +66,7 @@ pub fn prune(
     let inventory = Inventory::take(store, keeper)?;
     let plan = Plan::make(&inventory, request);
     plan.carry_out(store, keeper)?;
+    store.uploads().forget_before(request.uploads_used_since)?;
     let removed = plan.freed.iter().map(|(resource, last_used)| {
         let thing = &inventory.things[*resource];
         Item {

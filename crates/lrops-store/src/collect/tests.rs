@@ -154,6 +154,7 @@ fn all() -> PruneRequest {
         keep_storage: 0,
         unused_since: None,
         images: Images::Keep,
+        uploads_used_since: Timestamp(0),
     }
 }
 

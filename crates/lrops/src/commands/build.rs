@@ -64,7 +64,7 @@ pub(super) fn open(
 
 fn build(intent: &Intent, environment: &Environment) -> Result<(), Failure> {
     let (session, progress) = open(intent, intent.progress, environment)?;
-    let result = build_and_deliver(intent, &session, &progress);
+    let result = build_and_deliver(intent, &session, &progress, environment);
     let elapsed = progress.elapsed();
     let tally = progress.finish();
     let built = result?;
@@ -121,7 +121,12 @@ struct Built {
 }
 
 /// Builds, proves, and only then names, delivers and publishes.
-fn build_and_deliver(intent: &Intent, session: &Session, progress: &Progress) -> Result<Built, Failure> {
+fn build_and_deliver(
+    intent: &Intent,
+    session: &Session,
+    progress: &Progress,
+    environment: &Environment,
+) -> Result<Built, Failure> {
     let on_event = |event: BuildEvent| progress.event(&event);
     let Some(wish) = &intent.publish else {
         let root = engine_builds(intent, session, &on_event)?;
@@ -164,7 +169,7 @@ fn build_and_deliver(intent: &Intent, session: &Session, progress: &Progress) ->
         registries: &intent.registries,
         store: wish.places.store.as_deref(),
         configuration: &intent.configuration,
-        directory: &wish.directory,
+        directory: &environment.directory,
     }
     .command();
     publishing.continuation = &continuation;

@@ -111,6 +111,9 @@ fn usage_table(used: &Usage) -> Table {
     table
 }
 
+/// How long uploads are remembered: registries give open ones up after a week.
+const UPLOADS_KEPT_SECONDS: i64 = 30 * 24 * 60 * 60;
+
 /// What is wished of a pruning, as typed.
 struct Wish {
     all: bool,
@@ -128,6 +131,7 @@ fn prune_store(wish: &Wish, places: &PlaceArguments, environment: &Environment) 
         keep_storage: typed.or(configured).unwrap_or(0),
         unused_since,
         images: if wish.all { Images::Remove } else { Images::Keep },
+        uploads_used_since: Timestamp(environment.now.0 - UPLOADS_KEPT_SECONDS),
     };
     let pruned = prune(&session.store, &Keeper::of(&session), &request);
     let pruned = pruned.map_err(|source| Failure::work("failed to prune the store", source))?;

@@ -186,9 +186,8 @@ impl Publishing<'_> {
         });
         match (proof, sent) {
             // Each stops the other: what was not stopped is the cause.
-            (Err(Failure::Cancelled), Err(error)) => Err(self.failed(error)),
+            (Err(Failure::Cancelled) | Ok(_), Err(error)) => Err(self.failed(error)),
             (Err(failure), _) => Err(failure),
-            (Ok(_), Err(error)) => Err(self.failed(error)),
             (Ok(proof), Ok(())) => Ok(proof),
         }
     }

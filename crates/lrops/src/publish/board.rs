@@ -1,7 +1,6 @@
 //! Shows a push as one activity: how much of how much, how fast, what was there, what had to be tried again.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use lrops_remote::registry::{PushEvent, PushStep};
 
 use super::place;
 use crate::amounts;
+use crate::failure::one_line;
 
 /// How often progress is told: more, and telling would cost more than sending.
 const TOLD_EVERY: Duration = Duration::from_millis(100);
@@ -200,7 +200,7 @@ impl State {
                 self.sent.retries += 1;
                 Some(format!(
                     "{name}: {}; retry {} of {} in {}",
-                    chain(retry.problem),
+                    one_line(retry.problem),
                     retry.number,
                     retry.limit,
                     amounts::seconds(retry.wait.as_secs_f64())
@@ -264,18 +264,4 @@ impl Blob {
 fn short(descriptor: &Descriptor) -> String {
     let hex = descriptor.digest.hex();
     format!("sha256:{}", &hex[..12.min(hex.len())])
-}
-
-/// Returns an error with its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            let _ = write!(text, ": {next}");
-        }
-        cause = error.source();
-    }
-    text
 }

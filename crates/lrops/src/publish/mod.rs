@@ -287,8 +287,11 @@ impl PublishError {
     /// Returns whether the same command can go on where this one stopped.
     pub(crate) fn can_go_on(&self) -> bool {
         match self {
-            Self::Taken { .. } => false,
-            Self::Tags { source, .. } if matches!(source, PushError::Taken { .. }) => false,
+            Self::Taken { .. }
+            | Self::Tags {
+                source: PushError::Taken { .. },
+                ..
+            } => false,
             // Some tags moved and others did not.
             Self::Tags { .. } => true,
             // What is read from another registry may come the next time.

@@ -78,8 +78,6 @@ pub(crate) struct PublishWish {
     pub(crate) flags: PublishArguments,
     /// Where things are, likewise.
     pub(crate) places: PlaceArguments,
-    /// Where the paths in both start.
-    pub(crate) directory: PathBuf,
 }
 
 /// What to do with a request.
@@ -151,13 +149,7 @@ pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> 
         now: environment.now,
         cancel: CancelToken::new(),
     };
-    let publish = publish(
-        &arguments,
-        &configuration,
-        &outputs.places,
-        &request.tags,
-        environment,
-    )?;
+    let publish = publish(&arguments, &configuration, &outputs.places, &request.tags)?;
     Ok(Intent {
         request,
         method,
@@ -179,7 +171,6 @@ fn publish(
     configuration: &Configuration,
     outputs: &[Output],
     tags: &[Reference],
-    environment: &Environment,
 ) -> Result<Option<PublishWish>, Failure> {
     let by_digest = outputs.iter().find_map(|output| match output {
         Output::Registry { by_digest } => Some(*by_digest),
@@ -200,7 +191,6 @@ fn publish(
         by_digest: by_digest.unwrap_or(false),
         flags: arguments.publish.clone(),
         places: arguments.places.clone(),
-        directory: environment.directory.clone(),
     }))
 }
 

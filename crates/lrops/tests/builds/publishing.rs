@@ -470,6 +470,69 @@ fn an_image_can_be_pushed_by_its_digest_alone() {
 }
 
 #[test]
+fn what_goes_on_with_a_push_by_digest_moves_no_tag_either() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let ill = Fault::Answer {
+        status: 502,
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    server.once_for("PUT", "/manifests/", ill);
+    let output = format!(
+        "type=registry,name={}/{REPOSITORY}:1.0.0,push-by-digest=true",
+        server.name()
+    );
+    let flags = ["--platform", TWO, "--output", &output, "--retries=0"];
+    let ended = laboratory.build(&flags).failed(5);
+    paste(&laboratory, &continuation(&ended)).succeeded();
+    server.assert_complete(REPOSITORY);
+    assert!(server.tags(REPOSITORY).is_empty());
+}
+
+#[test]
+fn a_version_that_another_push_takes_meanwhile_stays_with_it() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let version = name(&server, "1.0.0");
+    laboratory.digest(&["--platform", TWO, "-t", &version]);
+    let other = server.put_manifest(
+        REPOSITORY,
+        None,
+        lrops_model::oci::MediaType::OCI_INDEX,
+        br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#,
+    );
+    let proxy = FaultProxy::start(server.address());
+    // The last document is on its way for a while, long after versions were looked at.
+    let slow = Disturbance::StallRequest(Duration::from_secs(2));
+    proxy.rule(Rule::once("/manifests/sha256:", slow).method("PUT").skip(2));
+    let through = format!("{}/{REPOSITORY}:1.0.0", proxy.name());
+    let child = laboratory
+        .command(["push", &version, "--tag", &through])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let is_late = |proxy: &FaultProxy| {
+        let requests = proxy.requests();
+        requests
+            .iter()
+            .filter(|(method, path)| method == "PUT" && path.contains("/manifests/"))
+            .count()
+            == 3
+    };
+    while !is_late(&proxy) {
+        assert!(begun.elapsed() < PATIENCE, "the documents never came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    server.put_tag(REPOSITORY, "1.0.0", other.digest);
+    let ended = Ended::of(child.wait_with_output().unwrap()).failed(1);
+    assert!(ended.stderr.contains("--force"), "{}", ended.stderr);
+    assert_eq!(server.tags(REPOSITORY)["1.0.0"], other.digest);
+}
+
+#[test]
 fn a_layout_is_pushed_under_a_name_of_ones_choice() {
     let server = RegistryServer::start(Access::Open);
     let laboratory = laboratory();

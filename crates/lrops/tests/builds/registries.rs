@@ -253,6 +253,50 @@ fn a_tag_is_removed_where_the_registry_can_and_else_only_alone() {
 }
 
 #[test]
+fn a_manifest_that_a_tagged_index_needs_is_not_removed() {
+    let server = RegistryServer::start_with(RegistryOptions::usual().with_deletion(Deletion::NotTags));
+    let laboratory = laboratory();
+    let (_, _) = with_image(&server, &laboratory, "both");
+    let name = format!("{}/{REPOSITORY}:amd64-only", server.name());
+    laboratory.digest(&["--platform", "linux/amd64", "-t", &name, "--push"]);
+    let place = format!("docker://{name}");
+    let ended = laboratory.run(["image", "rm", &place, "--force"]).failed(1);
+    assert!(
+        ended.stderr.contains("the index of both needs its manifest"),
+        "{}",
+        ended.stderr
+    );
+    server.assert_complete(REPOSITORY);
+    assert_eq!(server.tags(REPOSITORY).len(), 2);
+}
+
+#[test]
+fn an_image_that_is_not_proved_is_not_copied_to_a_registry() {
+    let server = RegistryServer::start(Access::Open);
+    let laboratory = laboratory();
+    let layout = laboratory.path("layout");
+    let output = format!("type=oci,tar=false,dest={}", layout.display());
+    laboratory.digest(&["--platform", TWO, "--output", &output]);
+    // The largest blob is the layer of noise; one bit of it tips over.
+    let blobs = fs::read_dir(layout.join("blobs/sha256")).unwrap().flatten();
+    let layer = blobs
+        .max_by_key(|blob| blob.metadata().unwrap().len())
+        .unwrap()
+        .path();
+    let mut bytes = fs::read(&layer).unwrap();
+    bytes[1_000_000] ^= 1;
+    fs::write(&layer, bytes).unwrap();
+    let place = format!("oci-layout://{}", layout.display());
+    let name = format!("{}/{REPOSITORY}:1.0.0", server.name());
+    laboratory.run(["image", "copy", &place, &name]).failed(4);
+    laboratory
+        .run(["image", "create", "--tag", &name, &place])
+        .failed(4);
+    laboratory.run(["push", &place, "--tag", &name]).failed(4);
+    assert!(server.tags(REPOSITORY).is_empty());
+}
+
+#[test]
 fn a_name_is_never_removed_from_a_registry_by_accident() {
     let server = RegistryServer::start(Access::Open);
     let laboratory = laboratory();

@@ -5,6 +5,7 @@ mod create;
 mod inspect;
 mod prune;
 mod remove;
+mod repository;
 
 use std::collections::BTreeMap;
 

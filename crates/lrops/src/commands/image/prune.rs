@@ -3,22 +3,21 @@
 //! A manifest that a kept index names has no tag of its own; registries that clean up by tags delete it and break the
 //! index. Here a manifest goes only when no kept tag needs it, and an index goes before what it names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use lrops_dockerfile::patterns::PathPatterns;
 use lrops_model::cancel::CancelToken;
 use lrops_model::digest::Digest;
-use lrops_model::image::{ImageNode, walk_image};
-use lrops_model::oci::Descriptor;
 use lrops_model::reference::Reference;
 use lrops_remote::registry::Registry;
 use serde::Serialize;
 
+use super::repository::{Document, Tag, read_tags};
 use crate::arguments::{Format, PruneArguments};
 use crate::commands::{print, print_json, say};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::image::{parse_reference, read_config, registry_reference};
+use crate::image::{parse_reference, registry_reference};
 use crate::request::configuration_near;
 use crate::table::{Align, Table};
 use crate::{amounts, registries, signals};
@@ -72,74 +71,10 @@ fn repository(text: &str) -> Result<Reference, Failure> {
     Ok(reference)
 }
 
-/// A tag, and what it needs.
-struct Tag {
-    name: String,
-    root: Digest,
-    /// All manifests and indexes below the root, with it, a document before what it names.
-    documents: Vec<Digest>,
-    /// When its image was made, RFC 3339; nothing where that is not said.
-    created: String,
-}
-
-/// Reads all tags of a repository with the trees of their images.
-fn read_tags(registry: &Registry, repository: &Reference, cancel: &CancelToken) -> Result<Vec<Tag>, Failure> {
-    let mut tags = Vec::new();
-    let mut known: BTreeMap<Digest, (Vec<Digest>, String)> = BTreeMap::new();
-    for name in registry.tags(repository, cancel).map_err(Failure::registry)? {
-        cancel.check()?;
-        let Ok(reference) = repository.with_tag(&name) else {
-            continue;
-        };
-        let resolved = registry.resolve(&reference, cancel).map_err(Failure::registry)?;
-        let root = resolved.descriptor.digest;
-        let (documents, created) = match known.get(&root) {
-            Some(known) => known.clone(),
-            None => read_image(registry, &reference, &resolved.descriptor, cancel)?,
-        };
-        known.insert(root, (documents.clone(), created.clone()));
-        tags.push(Tag {
-            name,
-            root,
-            documents,
-            created,
-        });
-    }
-    Ok(tags)
-}
-
-/// Returns the digests of an image's documents, and when it was made. One that says no time counts as the oldest.
-fn read_image(
-    registry: &Registry,
-    reference: &Reference,
-    root: &Descriptor,
-    cancel: &CancelToken,
-) -> Result<(Vec<Digest>, String), Failure> {
-    let image = registry.image(reference, cancel);
-    let tree = walk_image(&image, root, cancel)
-        .map_err(|source| Failure::image(format!("failed to read {}", reference.familiar()), source))?;
-    let manifests = tree.manifests().into_iter();
-    let configs = manifests.filter_map(|(_, manifest)| read_config(&image, manifest).ok());
-    let created = configs
-        .filter_map(|config| config.created)
-        .max()
-        .unwrap_or_default();
-    Ok((documents(&tree), created))
-}
-
-/// Returns the digests of all documents of a tree, a document before what it names.
-fn documents(tree: &ImageNode) -> Vec<Digest> {
-    let parts = tree.parts();
-    let documents = parts.iter().filter(|part| part.bytes.is_some());
-    let mut digests: Vec<Digest> = documents.map(|part| part.descriptor.digest).collect();
-    digests.reverse();
-    digests
-}
-
 /// What stays and what goes.
 struct Plan {
     tags: Vec<(Tag, Fate)>,
-    /// Manifests that nothing kept needs, an index before what it names.
+    /// Manifests that nothing kept needs, an index before what it names, whichever tag it belongs to.
     doomed: Vec<Digest>,
 }
 
@@ -182,16 +117,15 @@ impl Plan {
         let needed: BTreeSet<Digest> = fates
             .iter()
             .filter(|(_, fate)| matches!(fate, Fate::Kept(_)))
-            .flat_map(|(tag, _)| tag.documents.iter().copied())
+            .flat_map(|(tag, _)| tag.documents.iter().map(|document| document.digest))
             .collect();
-        let mut doomed = Vec::new();
-        for (tag, _) in &fates {
-            for digest in &tag.documents {
-                if !needed.contains(digest) && !doomed.contains(digest) {
-                    doomed.push(*digest);
-                }
-            }
-        }
+        let all = fates.iter().flat_map(|(tag, _)| tag.documents.clone());
+        let mut going: Vec<Document> = all
+            .filter(|document| !needed.contains(&document.digest))
+            .collect();
+        going.sort_by_key(|document| (std::cmp::Reverse(document.height), document.digest));
+        going.dedup();
+        let doomed = going.into_iter().map(|document| document.digest).collect();
         Ok(Self { tags: fates, doomed })
     }
 
@@ -202,20 +136,46 @@ impl Plan {
         repository: &Reference,
         cancel: &CancelToken,
     ) -> Result<(), Failure> {
-        let mut found = Vec::new();
-        for subject in &self.doomed {
-            let referrers = registry.referrers(repository, *subject, cancel);
+        let mut subjects = self.doomed.clone();
+        while let Some(subject) = subjects.pop() {
+            let referrers = registry.referrers(repository, subject, cancel);
             for referrer in referrers.map_err(Failure::registry)? {
                 let is_kept = self
                     .tags
                     .iter()
-                    .any(|(tag, fate)| *fate != Fate::Removed && tag.documents.contains(&referrer.digest));
-                if !is_kept && !self.doomed.contains(&referrer.digest) && !found.contains(&referrer.digest) {
-                    found.push(referrer.digest);
+                    .any(|(tag, fate)| *fate != Fate::Removed && tag.needs(referrer.digest));
+                if !is_kept && !self.doomed.contains(&referrer.digest) {
+                    self.doomed.push(referrer.digest);
+                    // A signature may itself be signed.
+                    subjects.push(referrer.digest);
                 }
             }
         }
-        self.doomed.extend(found);
+        Ok(())
+    }
+
+    /// Makes sure that the repository is as it was read: an image that was pushed meanwhile may need what would go.
+    fn check_unchanged(
+        &self,
+        registry: &Registry,
+        repository: &Reference,
+        cancel: &CancelToken,
+    ) -> Result<(), Failure> {
+        for name in registry.tags(repository, cancel).map_err(Failure::registry)? {
+            let Ok(reference) = repository.with_tag(&name) else {
+                continue;
+            };
+            let named = registry
+                .digest_of(&reference, cancel)
+                .map_err(Failure::registry)?;
+            let known = self.tags.iter().find(|(tag, _)| tag.name == name);
+            if named.is_some() && named != known.map(|(tag, _)| tag.root) {
+                return Err(Failure::because(format!(
+                    "{} was pushed while the repository was read; nothing was removed, try again",
+                    reference.familiar()
+                )));
+            }
+        }
         Ok(())
     }
 
@@ -267,6 +227,7 @@ impl Plan {
         repository: &Reference,
         cancel: &CancelToken,
     ) -> Result<(), Failure> {
+        self.check_unchanged(registry, repository, cancel)?;
         let mut stuck = Vec::new();
         for tag in self.removed() {
             cancel.check()?;
@@ -275,6 +236,8 @@ impl Plan {
             };
             match registry.delete(&name, cancel) {
                 Ok(()) => say(&format!("removed {}", name.familiar())),
+                // Somebody else was faster.
+                Err(error) if error.problem.status() == Some(404) && is_gone(registry, &name, cancel)? => {}
                 // It goes with its manifest, when nothing kept needs that.
                 Err(error) if error.cannot_delete() && self.doomed.contains(&tag.root) => {}
                 Err(error) if error.cannot_delete() => stuck.push(tag.name.clone()),
@@ -301,6 +264,11 @@ impl Plan {
     }
 }
 
+fn is_gone(registry: &Registry, name: &Reference, cancel: &CancelToken) -> Result<bool, Failure> {
+    let there = registry.digest_of(name, cancel).map_err(Failure::registry)?;
+    Ok(there.is_none())
+}
+
 /// Returns whether a tag accompanies an image: `sha256-…`, perhaps with `.sig` or the like behind it, as the referrers
 /// tag schema and signing tools write it.
 fn is_companion(tag: &str) -> bool {
@@ -312,17 +280,20 @@ fn companion_of(tag: &str) -> Option<Digest> {
     Digest::from_hex(hex.split('.').next()?).ok()
 }
 
-/// What accompanies a kept image stays with it.
+/// What accompanies a kept image stays with it, and what accompanies that, too.
 fn keep_companions(fates: &mut [(Tag, Fate)]) {
-    let kept: BTreeSet<Digest> = fates
-        .iter()
-        .filter(|(_, fate)| matches!(fate, Fate::Kept(_)))
-        .flat_map(|(tag, _)| tag.documents.clone())
-        .collect();
-    for (tag, fate) in fates.iter_mut() {
-        let accompanied = companion_of(&tag.name);
-        if *fate == Fate::Removed && accompanied.is_some_and(|digest| kept.contains(&digest)) {
-            *fate = Fate::Kept("belongs to a kept image".to_owned());
+    loop {
+        let kept: BTreeSet<Digest> = fates
+            .iter()
+            .filter(|(_, fate)| matches!(fate, Fate::Kept(_)))
+            .flat_map(|(tag, _)| tag.documents.iter().map(|document| document.digest))
+            .collect();
+        let next = fates.iter_mut().find(|(tag, fate)| {
+            *fate == Fate::Removed && companion_of(&tag.name).is_some_and(|digest| kept.contains(&digest))
+        });
+        match next {
+            Some((_, fate)) => *fate = Fate::Kept("belongs to a kept image".to_owned()),
+            None => return,
         }
     }
 }
@@ -347,11 +318,15 @@ mod tests {
     use super::*;
 
     fn tag(name: &str, created: &str, documents: &[&str]) -> Tag {
-        let documents: Vec<Digest> = documents.iter().map(Digest::of).collect();
+        let height = |index: usize| usize::from(index == 0 && documents.len() > 1);
+        let all = documents.iter().enumerate().map(|(index, name)| Document {
+            digest: Digest::of(name),
+            height: height(index),
+        });
         Tag {
             name: name.to_owned(),
-            root: documents[0],
-            documents,
+            root: Digest::of(documents[0]),
+            documents: all.collect(),
             created: created.to_owned(),
         }
     }
@@ -382,6 +357,20 @@ mod tests {
         let plan = plan(tags, &["v*"], None);
         assert_eq!(removed(&plan), ["old"]);
         assert_eq!(plan.doomed, [Digest::of("index-1"), Digest::of("arm64-1")]);
+    }
+
+    #[test]
+    fn every_index_goes_before_the_manifests_that_it_shares() {
+        let tags = vec![
+            tag("a", "2020", &["index-a", "amd64"]),
+            tag("amd64-only", "2023", &["amd64"]),
+            tag("b", "2021", &["index-b", "amd64"]),
+            tag("kept", "2022", &["other"]),
+        ];
+        let plan = plan(tags, &["kept"], None);
+        let (indexes, manifests) = plan.doomed.split_at(2);
+        assert!(indexes.contains(&Digest::of("index-a")) && indexes.contains(&Digest::of("index-b")));
+        assert_eq!(manifests, [Digest::of("amd64")]);
     }
 
     #[test]

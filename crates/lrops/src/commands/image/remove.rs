@@ -7,6 +7,7 @@ use lrops_model::reference::Reference;
 use lrops_remote::registry::Registry;
 use lrops_store::store::Store;
 
+use super::repository::read_tags;
 use crate::arguments::RemoveArguments;
 use crate::commands::say;
 use crate::environment::Environment;
@@ -22,11 +23,12 @@ use crate::{registries, signals};
 /// When there is no such image, or the registry does not let it go; those before it are removed by then.
 pub(super) fn remove(arguments: &RemoveArguments, environment: &Environment) -> Result<(), Failure> {
     let cancel = CancelToken::new();
+    signals::watch(&cancel, say)?;
+    let configuration = configuration_near(&arguments.places, &environment.directory, environment)?;
     for text in &arguments.images {
+        cancel.check()?;
         if let Some(reference) = registry_reference(text)? {
-            let configuration = configuration_near(&arguments.places, &environment.directory, environment)?;
             let registry = registries::open(&configuration, &arguments.registries, environment)?;
-            signals::watch(&cancel, say)?;
             let removal = Removal {
                 registry: &registry,
                 cancel: &cancel,
@@ -137,12 +139,28 @@ impl Removal<'_> {
     }
 
     fn remove_manifest(&self, name: &Reference, digest: Digest) -> Result<(), Failure> {
-        let others = self.other_tags(name, digest)?;
-        if !others.is_empty() && !self.force {
+        let others = self.tags_that_need(name, digest)?;
+        let (same, above): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, root)| *root == digest);
+        let names = |tags: &[(String, Digest)]| {
+            let names: Vec<&str> = tags.iter().map(|(tag, _)| tag.as_str()).collect();
+            names.join(", ")
+        };
+        if !above.is_empty() {
+            return Err(Failure::Work {
+                message: format!(
+                    "{} cannot be removed from its registry: the index of {} needs its manifest",
+                    name.familiar(),
+                    names(&above)
+                ),
+                source: None,
+                advice: Some("remove the index first, or keep the image".to_owned()),
+            });
+        }
+        if !same.is_empty() && !self.force {
             let message = format!(
                 "{} can be removed from its registry only together with {}, which name the same image",
                 name.familiar(),
-                others.join(", ")
+                names(&same)
             );
             return Err(Failure::Work {
                 message,
@@ -153,10 +171,10 @@ impl Removal<'_> {
         self.registry
             .delete(&name.with_digest(digest), self.cancel)
             .map_err(Failure::registry)?;
-        let with = if others.is_empty() {
+        let with = if same.is_empty() {
             String::new()
         } else {
-            format!(", with {}", others.join(", "))
+            format!(", with {}", names(&same))
         };
         say(&format!(
             "removed {} ({digest}) from its registry{with}",
@@ -165,23 +183,11 @@ impl Removal<'_> {
         Ok(())
     }
 
-    /// Returns the other tags that name an image.
-    fn other_tags(&self, name: &Reference, digest: Digest) -> Result<Vec<String>, Failure> {
-        let tags = self.registry.tags(name, self.cancel).map_err(Failure::registry)?;
-        let mut others = Vec::new();
-        for tag in tags {
-            if name.digest().is_none() && name.tag() == Some(&tag) {
-                continue;
-            }
-            let Ok(other) = name.with_tag(&tag) else { continue };
-            let named = self
-                .registry
-                .digest_of(&other, self.cancel)
-                .map_err(Failure::registry)?;
-            if named == Some(digest) {
-                others.push(tag);
-            }
-        }
-        Ok(others)
+    /// Returns the other tags whose image is this one or names it, each with its image's digest.
+    fn tags_that_need(&self, name: &Reference, digest: Digest) -> Result<Vec<(String, Digest)>, Failure> {
+        let own = name.digest().is_none().then(|| name.tag()).flatten();
+        let tags = read_tags(self.registry, name, self.cancel)?.into_iter();
+        let others = tags.filter(|tag| own != Some(tag.name.as_str()) && tag.needs(digest));
+        Ok(others.map(|tag| (tag.name, tag.root)).collect())
     }
 }
