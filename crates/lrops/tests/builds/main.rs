@@ -12,5 +12,6 @@ mod lifetime;
 mod proof;
 mod publishing;
 mod registries;
+mod resuming;
 mod sandbox;
 mod users;

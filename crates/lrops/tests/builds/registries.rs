@@ -6,10 +6,7 @@ use lrops_testkit::debian_registry::{DebianRegistry, skopeo};
 use lrops_testkit::registry::{Access, Deletion, Fault, RegistryOptions, RegistryServer};
 
 use crate::laboratory::Laboratory;
-use crate::publishing::laboratory;
-
-const REPOSITORY: &str = "team/app";
-const TWO: &str = "linux/amd64,linux/arm64";
+use crate::publishing::{REPOSITORY, TWO, laboratory};
 
 /// A registry that has an image under a tag, and its digest.
 fn with_image(server: &RegistryServer, laboratory: &Laboratory, tag: &str) -> (String, String) {
