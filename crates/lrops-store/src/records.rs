@@ -93,14 +93,7 @@ impl Records {
     /// # Errors
     /// When it cannot be written; an older one is still there then.
     pub fn put(&self, key: &Digest, record: &impl Serialize) -> Result<(), RecordError> {
-        let path = self.path(key);
-        let failed = |source| RecordError::Disk {
-            action: "write",
-            path: path.clone(),
-            source,
-        };
-        let bytes = serde_json::to_vec(record).map_err(|error| failed(error.into()))?;
-        durable::write(&self.temporary, &path, &bytes).map_err(failed)
+        self.write(key, record, durable::write)
     }
 
     /// As [`Records::put`], for what may be lost when the machine fails at the wrong moment: the disk is not waited for.
@@ -108,6 +101,15 @@ impl Records {
     /// # Errors
     /// When it cannot be written; an older one is still there then.
     pub(crate) fn put_hint(&self, key: &Digest, record: &impl Serialize) -> Result<(), RecordError> {
+        self.write(key, record, durable::write_hint)
+    }
+
+    fn write(
+        &self,
+        key: &Digest,
+        record: &impl Serialize,
+        write: fn(&Path, &Path, &[u8]) -> io::Result<()>,
+    ) -> Result<(), RecordError> {
         let path = self.path(key);
         let failed = |source| RecordError::Disk {
             action: "write",
@@ -115,7 +117,7 @@ impl Records {
             source,
         };
         let bytes = serde_json::to_vec(record).map_err(|error| failed(error.into()))?;
-        durable::write_hint(&self.temporary, &path, &bytes).map_err(failed)
+        write(&self.temporary, &path, &bytes).map_err(failed)
     }
 
     /// Notes that a record was used at a time. A use is never moved back.

@@ -176,7 +176,10 @@ impl Publishing<'_> {
                 proof
             });
             let sent = self.publication.blobs(self.source, tree);
-            if sent.is_err() {
+            // Of what is damaged here the proof says all.
+            let is_damage =
+                |error: &PublishError| matches!(error, PublishError::Push(PushError::Damaged { .. }));
+            if sent.as_ref().is_err_and(|error| !is_damage(error)) {
                 looking.cancel();
             }
             let proof = proving
