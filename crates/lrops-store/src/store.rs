@@ -72,7 +72,7 @@ impl Store {
         let store = Self {
             snapshots: private("snapshots")?,
             cache_mounts: private("cache-mounts")?,
-            uploads: Uploads::new(private("uploads")?),
+            uploads: Uploads::new(private("uploads")?, private("uploads/tmp")?),
             builds: private("builds")?,
             records: Records::new(steps, tmp.clone()),
             layout,

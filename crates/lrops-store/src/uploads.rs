@@ -23,10 +23,10 @@ pub struct Uploads {
 }
 
 impl Uploads {
-    /// Returns the memory in a directory that exists. What is being written lies there too, closed like all of it.
-    pub(crate) fn new(directory: PathBuf) -> Self {
+    /// Returns the memory in a directory that exists; `temporary` is for what is being written, and as closed as it.
+    pub(crate) fn new(directory: PathBuf, temporary: PathBuf) -> Self {
         Self {
-            records: Records::new(directory.clone(), directory),
+            records: Records::new(directory, temporary),
         }
     }
 
@@ -196,6 +196,18 @@ mod tests {
         });
         drop(claim);
         uploads.claim(&upload("team/app"), &cancel).unwrap();
+    }
+
+    #[test]
+    fn what_is_being_written_is_as_closed_as_what_was_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path().join("store")).unwrap();
+        let temporary = store.root().join("uploads/tmp");
+        let mode = temporary.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        std::fs::write(temporary.join(".lrops-left"), "").unwrap();
+        store.uploads().forget_before(Timestamp(0)).unwrap();
+        assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
     }
 
     #[test]
