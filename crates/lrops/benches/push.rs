@@ -9,9 +9,9 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use lrops_model::digest::Digest;
 use lrops_model::oci::{Descriptor, MediaType};
+use lrops_testkit::debian_registry::DebianRegistry;
 use lrops_testkit::proxy::FaultProxy;
 use lrops_testkit::registry::{Access, RegistryServer};
 
@@ -44,7 +45,7 @@ fn main() {
     let mut table = String::from(
         "| registry | program | wall s | MB/s | processor s | peak memory MiB |\n|---|---|---:|---:|---:|---:|\n",
     );
-    for place in options.places(directory.path()) {
+    for place in options.places() {
         let mut runs: Vec<Vec<Figures>> = programs.iter().map(|_| Vec::new()).collect();
         let mut size = 0;
         for round in 0..ROUNDS {
@@ -89,7 +90,7 @@ fn cuts(options: &Options, programs: &[Program], directory: &Path) -> String {
          |---|---|---:|---|---:|---:|---:|---:|\n",
         CHUNK_SIZE_BYTES / 1024 / 1024
     );
-    for place in options.places(directory) {
+    for place in options.places() {
         for cuts in CUTS {
             let image = Image::write(&directory.join("image"), options.megabytes);
             for program in programs {
@@ -122,7 +123,7 @@ fn cuts(options: &Options, programs: &[Program], directory: &Path) -> String {
 struct Options {
     megabytes: usize,
     /// A further registry program, which takes the configuration of the distribution project.
-    registry: Option<PathBuf>,
+    registry: Option<String>,
 }
 
 impl Options {
@@ -139,7 +140,7 @@ impl Options {
                     options.megabytes = number.expect("--megabytes takes a number");
                 }
                 "--registry" => {
-                    options.registry = Some(words.next().expect("--registry takes a program").into());
+                    options.registry = Some(words.next().expect("--registry takes a program"));
                 }
                 // Cargo says that this is a benchmark.
                 "--bench" => {}
@@ -151,22 +152,14 @@ impl Options {
         options
     }
 
-    fn places(&self, directory: &Path) -> Vec<Place> {
+    fn places(&self) -> Vec<Place> {
         let mut places = vec![Place::in_process()];
         if is_here("docker-registry") {
-            places.push(Place::start(
-                "docker-registry",
-                Path::new("docker-registry"),
-                directory,
-            ));
+            places.push(Place::start("docker-registry", "docker-registry"));
         }
         if let Some(program) = &self.registry {
-            let title = program
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            places.push(Place::start(&title, program, directory));
+            let title = program.rsplit('/').next().unwrap_or(program);
+            places.push(Place::start(title, program));
         }
         places
     }
@@ -310,11 +303,7 @@ struct Place {
 
 enum Kind {
     InProcess(RegistryServer),
-    Process {
-        child: Child,
-        port: u16,
-        storage: PathBuf,
-    },
+    Process(DebianRegistry),
 }
 
 impl Place {
@@ -325,41 +314,18 @@ impl Place {
         }
     }
 
-    fn start(title: &str, program: &Path, directory: &Path) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free");
-        let port = listener.local_addr().expect("it is bound").port();
-        drop(listener);
-        let storage = directory.join(format!("registry-{port}"));
-        let configuration = directory.join(format!("registry-{port}.yml"));
-        let text = format!(
-            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
-             storage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n",
-            storage.display()
-        );
-        fs::write(&configuration, text).expect("the configuration can be written");
-        let child = Command::new(program)
-            .arg("serve")
-            .arg(&configuration)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the registry starts");
-        for _ in 0..200 {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+    fn start(title: &str, program: &str) -> Self {
+        let registry = DebianRegistry::start_program(program).expect("the registry starts");
         Self {
             title: title.to_owned(),
-            kind: Kind::Process { child, port, storage },
+            kind: Kind::Process(registry),
         }
     }
 
     fn address(&self) -> SocketAddr {
         match &self.kind {
             Kind::InProcess(server) => server.address(),
-            Kind::Process { port, .. } => SocketAddr::from((Ipv4Addr::LOCALHOST, *port)),
+            Kind::Process(registry) => registry.address(),
         }
     }
 
@@ -369,16 +335,6 @@ impl Place {
 
     fn name(&self) -> String {
         self.address().to_string()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Kind::Process { child, storage, .. } = &mut self.kind {
-            let _ = child.kill();
-            let _ = child.wait();
-            let _ = fs::remove_dir_all(storage);
-        }
     }
 }
 
