@@ -81,6 +81,14 @@ pub(crate) fn registry_reference(text: &str) -> Result<Option<Reference>, Failur
     }
 }
 
+/// Reads the name of what can only be in a registry, written with the prefix or without.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn registry_name(text: &str) -> Result<Reference, Failure> {
+    parse_reference(text.strip_prefix(REGISTRY_PREFIX).unwrap_or(text))
+}
+
 /// Reads the name of an image.
 ///
 /// # Errors

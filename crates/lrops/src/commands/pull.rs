@@ -22,7 +22,7 @@ use crate::amounts;
 use crate::arguments::{ProgressMode, PullArguments};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::image::{Lookup, Place, PlacedImage, parse_reference, registry_reference, store_name};
+use crate::image::{Lookup, Place, PlacedImage, registry_name, store_name};
 use crate::progress::Progress;
 use crate::registries::Registries;
 use crate::request::{configuration_near, parse_platforms, progress};
@@ -35,10 +35,7 @@ use crate::signals;
 /// When its registry does not have it, or it does not arrive whole. What arrived stays, and is not fetched again.
 pub(super) fn run(arguments: &PullArguments, environment: &Environment) -> Result<(), Failure> {
     let configuration = configuration_near(&arguments.places, &environment.directory, environment)?;
-    let reference = match registry_reference(&arguments.image)? {
-        Some(reference) => reference,
-        None => parse_reference(&arguments.image)?,
-    };
+    let reference = registry_name(&arguments.image)?;
     let mode = progress(arguments.progress, false, environment)?;
     let root = environment.store_root(arguments.places.store.as_deref());
     let store = open_store(&root)?;

@@ -15,7 +15,7 @@ use crate::commands::{print, pull, push, verify};
 use crate::configuration::{Configuration, ContextPlace};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::image::{Lookup, Place, PlacedImage, parse_reference, registry_reference, store_name};
+use crate::image::{Lookup, Place, PlacedImage, registry_name, store_name};
 use crate::progress::Progress;
 use crate::proof::{Proved, prove, taken_as_it_is};
 use crate::publish::{Means, Publication};
@@ -73,11 +73,7 @@ impl<'a> Transfer<'a> {
             cancel: &self.cancel,
         };
         if only_registry {
-            let reference = match registry_reference(text)? {
-                Some(reference) => reference,
-                None => parse_reference(text)?,
-            };
-            return lookup.in_registry(&reference);
+            return lookup.in_registry(&registry_name(text)?);
         }
         PlacedImage::find(text, &lookup)
     }
@@ -170,10 +166,7 @@ fn names(texts: &[String], image: &PlacedImage) -> Result<Vec<Reference>, Failur
 
 /// Reads a name that an image is to get.
 pub(super) fn destination(text: &str) -> Result<Reference, Failure> {
-    let name = match registry_reference(text)? {
-        Some(name) => name,
-        None => parse_reference(text)?,
-    };
+    let name = registry_name(text)?;
     if name.digest().is_some() {
         return Err(Failure::usage(format!(
             "{text:?} has a digest; a digest cannot be chosen"

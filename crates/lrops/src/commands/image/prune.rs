@@ -17,7 +17,7 @@ use crate::arguments::{Format, PruneArguments};
 use crate::commands::{print, print_json, say};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::image::{parse_reference, registry_reference};
+use crate::image::registry_name;
 use crate::request::configuration_near;
 use crate::table::{Align, Table};
 use crate::{amounts, registries, signals};
@@ -58,10 +58,7 @@ pub(super) fn prune(arguments: &PruneArguments, environment: &Environment) -> Re
 }
 
 fn repository(text: &str) -> Result<Reference, Failure> {
-    let reference = match registry_reference(text)? {
-        Some(reference) => reference,
-        None => parse_reference(text)?,
-    };
+    let reference = registry_name(text)?;
     if reference.tag().is_some() || reference.digest().is_some() {
         return Err(Failure::usage_advised(
             format!("{text} is an image; a repository is wanted"),
