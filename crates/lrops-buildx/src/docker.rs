@@ -1,0 +1,157 @@
+//! The docker program: which daemon it talks to, and questions to it.
+
+use std::time::Duration;
+
+use lrops_model::cancel::CancelToken;
+
+use crate::command_line::CommandLine;
+use crate::known::KnownFailure;
+use crate::process::{Captured, ProcessError, Run};
+
+/// How long a question to a daemon may take. A context over ssh to another continent takes seconds.
+const QUESTION_TIME_LIMIT: Duration = Duration::from_mins(1);
+
+/// Where a build is done: a docker context, and a builder of buildx there. What is absent is docker's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuilderPlace {
+    /// The docker context.
+    pub context: Option<String>,
+    /// The builder.
+    pub builder: Option<String>,
+}
+
+/// The docker program, talking to the daemon of one context.
+#[derive(Clone, Debug)]
+pub struct Docker {
+    place: BuilderPlace,
+    cancel: CancelToken,
+}
+
+impl Docker {
+    /// Returns the docker program of this machine. Its own settings (`DOCKER_CONFIG`, `DOCKER_HOST`, `PATH`) are those
+    /// that lrops was started with.
+    pub fn new(place: BuilderPlace, cancel: CancelToken) -> Self {
+        Self { place, cancel }
+    }
+
+    /// Returns where it builds.
+    pub fn place(&self) -> &BuilderPlace {
+        &self.place
+    }
+
+    /// Returns what stops its commands.
+    pub fn cancel(&self) -> &CancelToken {
+        &self.cancel
+    }
+
+    /// Begins a command: `docker`, with the context when there is one.
+    pub fn command(&self) -> CommandLine {
+        CommandLine::new("docker").flag("--context", self.place.context.as_deref())
+    }
+
+    /// Runs a command that answers soon, and returns its standard output.
+    ///
+    /// # Errors
+    /// When it cannot be run, fails, or takes longer than a minute.
+    pub fn ask(&self, command: &CommandLine) -> Result<String, DockerError> {
+        self.run(command, QUESTION_TIME_LIMIT)
+    }
+
+    /// Runs a command that may take some time, and returns its standard output.
+    ///
+    /// # Errors
+    /// As [`Self::ask`], with the given limit.
+    pub fn run(&self, command: &CommandLine, limit: Duration) -> Result<String, DockerError> {
+        let said = Run::asking(&self.cancel, limit).capture(command);
+        let said = said.map_err(|source| DockerError::run(command, source))?;
+        if said.status.success() {
+            Ok(said.stdout)
+        } else {
+            Err(DockerError::failed(command, &said))
+        }
+    }
+}
+
+/// A docker command that did not do what it was run for.
+#[derive(Debug, thiserror::Error)]
+pub enum DockerError {
+    /// It could not be run to its end.
+    #[error("failed to run `{command}`")]
+    Run {
+        /// The command.
+        command: String,
+        /// The cause.
+        source: ProcessError,
+    },
+    /// It failed.
+    #[error("`{command}` failed ({status}): {words}")]
+    Failed {
+        /// The command.
+        command: String,
+        /// How it ended, for people.
+        status: String,
+        /// What it said, in one line.
+        words: String,
+        /// All that it said.
+        output: String,
+    },
+    /// Its answer is not what this version of lrops reads.
+    #[error("`{command}` answered something that lrops cannot read: {problem}")]
+    Answer {
+        /// The command.
+        command: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl DockerError {
+    pub(crate) fn run(command: &CommandLine, source: ProcessError) -> Self {
+        Self::Run {
+            command: command.to_string(),
+            source,
+        }
+    }
+
+    pub(crate) fn failed(command: &CommandLine, said: &Captured) -> Self {
+        let output = if said.stderr.trim().is_empty() {
+            &said.stdout
+        } else {
+            &said.stderr
+        };
+        Self::Failed {
+            command: command.to_string(),
+            status: said.status.to_string(),
+            words: last_words(output),
+            output: output.clone(),
+        }
+    }
+
+    /// Returns which of the known failures it is.
+    pub fn known(&self) -> Option<KnownFailure> {
+        match self {
+            Self::Run {
+                source: ProcessError::Start { source, .. },
+                ..
+            } if source.kind() == std::io::ErrorKind::NotFound => Some(KnownFailure::DockerMissing),
+            Self::Run {
+                source: ProcessError::TimeOut(_),
+                ..
+            } => Some(KnownFailure::TimeOut),
+            Self::Failed { output, .. } => KnownFailure::recognise(output),
+            Self::Run { .. } | Self::Answer { .. } => None,
+        }
+    }
+}
+
+/// Returns the line that says most: the last one that begins with `ERROR:` or `error`, else the last.
+pub(crate) fn last_words(output: &str) -> String {
+    let lines = || output.lines().map(str::trim).filter(|line| !line.is_empty());
+    let is_error = |line: &&str| {
+        line.get(..5)
+            .is_some_and(|start| start.eq_ignore_ascii_case("error"))
+    };
+    let line = lines().rfind(is_error).or_else(|| lines().next_back());
+    let line = line.unwrap_or("it said nothing");
+    line.strip_prefix("ERROR: ").unwrap_or(line).to_owned()
+}

@@ -1,0 +1,43 @@
+use super::*;
+use crate::docker::BuilderPlace;
+
+fn check(output: &str, expected: Option<KnownFailure>) {
+    assert_eq!(KnownFailure::recognise(output), expected, "{output}");
+}
+
+#[test]
+fn every_name_is_its_own() {
+    let names: std::collections::BTreeSet<_> =
+        KnownFailure::ALL.iter().map(|failure| failure.name()).collect();
+    assert_eq!(names.len(), KnownFailure::ALL.len());
+}
+
+#[test]
+fn every_failure_has_a_cure_that_names_the_place() {
+    let place = BuilderPlace {
+        context: Some("gitlab".into()),
+        builder: Some("gitlab-multiarch".into()),
+    };
+    for failure in KnownFailure::ALL {
+        assert!(!failure.cures(&place).is_empty(), "{failure:?}");
+    }
+    let cures = KnownFailure::MultiPlatformUnsupported.cures(&place).join("\n");
+    assert!(cures.contains("lrops builder setup --docker-context gitlab --builder gitlab-multiarch"));
+}
+
+#[test]
+fn a_failing_command_is_no_failure_of_the_network() {
+    check(
+        "ERROR: failed to solve: process \"/bin/sh -c curl x\" did not complete successfully: exit code: 6\n\
+         curl: (6) connection refused",
+        None,
+    );
+    check(
+        "go: cannot install cross-compiled binaries when GOBIN is set\nERROR: failed to solve: process \"/bin/sh -c go install .\" did not complete successfully: exit code: 1",
+        Some(KnownFailure::CrossInstallWithGobin),
+    );
+    check(
+        "exec /bin/sh: exec format error\nERROR: process \"/bin/sh -c apk add curl\" did not complete successfully: exit code: 255",
+        Some(KnownFailure::EmulationMissing),
+    );
+}

@@ -1,0 +1,14 @@
+//! The build farm: docker contexts, buildx builders, and builds that `docker buildx` carries out.
+//!
+//! Everything is done with the `docker` program, as a person would do it: each act is a [`CommandLine`] that can be
+//! shown, pasted, and run. Nothing else is asked of the machine, and no daemon's interface is spoken.
+
+mod command_line;
+mod docker;
+mod known;
+mod process;
+
+pub use command_line::CommandLine;
+pub use docker::{BuilderPlace, Docker, DockerError};
+pub use known::KnownFailure;
+pub use process::{Captured, ProcessError};
