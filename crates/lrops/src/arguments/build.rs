@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
-use super::{PlaceArguments, PublishArguments, RegistryArguments};
+use crate::configuration::DeliverWord;
+
+use super::{BuilderArguments, PlaceArguments, PublishArguments, RegistryArguments};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -175,6 +177,11 @@ pub(crate) struct BuildArguments {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "PROVENANCE", help_heading = "Result")]
     pub(crate) provenance: Option<String>,
 
+    /// Who publishes what buildx builds: lrops from its store, after the proof; or the builder by itself
+    #[arg(long, value_enum, value_name = "WHO", help_heading = "Build farm")]
+    pub(crate) deliver: Option<DeliverWord>,
+    #[command(flatten)]
+    pub(crate) builder: BuilderArguments,
     #[command(flatten)]
     pub(crate) publish: PublishArguments,
     #[command(flatten)]
@@ -191,8 +198,6 @@ pub(crate) struct BuildArguments {
 /// Flags of other builders that lrops knows and does not need; [`super::judge`] says why.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ForeignArguments {
-    #[arg(long, hide = true)]
-    pub(crate) builder: Option<String>,
     #[arg(long, short = 'D', hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub(crate) debug: Option<bool>,
     #[arg(long, hide = true)]

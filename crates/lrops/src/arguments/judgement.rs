@@ -44,11 +44,6 @@ fn foreign(arguments: &BuildArguments) -> Vec<Judgement> {
         .is_some_and(|isolation| !matches!(isolation, "" | "default"));
     let rows = [
         (
-            foreign.builder.is_some(),
-            "--builder",
-            "it names an instance of buildx; the embedded engine needs none",
-        ),
-        (
             foreign.debug == Some(true),
             "--debug",
             "errors always come whole, and every command's output is kept in the store's builds/",

@@ -2,6 +2,7 @@
 //! what is meant.
 
 mod build;
+mod builder;
 mod image;
 mod judgement;
 mod registry;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use build::{BuildArguments, EngineName, HostCa, ProgressMode};
+pub(crate) use builder::BuilderArguments;
 pub(crate) use image::{
     CopyArguments, CreateArguments, ImageCommand, InspectArguments, PruneArguments, RemoveArguments,
     TagArguments, TransferArguments,

@@ -3,6 +3,7 @@
 //! Unknown keys are errors: a key that is misspelt and ignored is worse than one that stops the build. Relative paths
 //! start from the file's directory.
 
+mod buildx;
 mod context;
 mod error;
 mod file;
@@ -19,12 +20,13 @@ use lrops_model::platform::Platform;
 use lrops_model::reference::Reference;
 use serde::Deserialize;
 
+pub(crate) use buildx::{BuildxSection, DeliverWord};
 pub(crate) use context::{ContextEntry, ContextPlace, NestedEntry, is_remote};
 pub(crate) use error::ConfigurationError;
 pub(crate) use file::{FILE_NAME, find, read};
 pub(crate) use registry::{PushSection, RegistrySection};
 
-use crate::arguments::HostCa;
+use crate::arguments::{EngineName, HostCa};
 
 /// What `lrops.toml` says.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +56,8 @@ pub(crate) struct Sections {
     pub(crate) bases: BTreeMap<String, BaseSpec>,
     /// `[registries]`: how registries are reached, by their names in references.
     pub(crate) registries: BTreeMap<String, RegistrySection>,
+    /// `[buildx]`: the build farm.
+    pub(crate) buildx: BuildxSection,
     /// `[push]`.
     pub(crate) push: PushSection,
     /// `[verify]`.
@@ -92,8 +96,29 @@ pub(crate) struct BuildSection {
     pub(crate) compression: Option<Compression>,
     /// Times in layers.
     pub(crate) timestamps: Option<TimesWord>,
+    /// What carries out the build.
+    pub(crate) engine: Option<EngineWord>,
     /// Whether commands may use the host's certificate authorities.
     pub(crate) host_ca: Option<HostCaWord>,
+}
+
+/// `embedded` or `buildx`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EngineWord {
+    /// lrops itself.
+    Embedded,
+    /// `docker buildx`.
+    Buildx,
+}
+
+impl From<EngineWord> for EngineName {
+    fn from(word: EngineWord) -> Self {
+        match word {
+            EngineWord::Embedded => Self::Embedded,
+            EngineWord::Buildx => Self::Buildx,
+        }
+    }
 }
 
 /// `[verify]`.

@@ -4,6 +4,7 @@
 //! here, before a namespace is entered or a thread started.
 
 mod contexts;
+mod engine;
 mod host;
 mod hosts;
 mod outputs;
@@ -17,6 +18,7 @@ mod times;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use lrops_buildx::BuilderPlace;
 use lrops_model::cancel::CancelToken;
 use lrops_model::graph::RunNetwork;
 use lrops_model::oci::Compression;
@@ -36,6 +38,7 @@ use crate::failure::Failure;
 use crate::fields;
 use crate::publish::Overwrite;
 
+pub(crate) use engine::{EngineChoice, builder_place};
 pub(crate) use outputs::{Destination, Output, parse_outputs};
 
 /// What is meant by a `lrops build`.
@@ -43,6 +46,10 @@ pub(crate) use outputs::{Destination, Output, parse_outputs};
 pub(crate) struct Intent {
     /// The request to the engine.
     pub(crate) request: BuildRequest,
+    /// What carries it out.
+    pub(crate) engine: EngineChoice,
+    /// Where buildx builds, when it does.
+    pub(crate) builder: BuilderPlace,
     /// What to do with it.
     pub(crate) method: Method,
     /// Where the result goes besides the store.
@@ -150,8 +157,12 @@ pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> 
         cancel: CancelToken::new(),
     };
     let publish = publish(&arguments, &configuration, &outputs.places, &request.tags)?;
+    let engine = engine::choose(arguments.engine, &arguments.builder, &configuration, environment);
+    let builder = builder_place(&arguments.builder, &configuration, environment);
     Ok(Intent {
         request,
+        engine,
+        builder,
         method,
         outputs: outputs.places,
         publish,
