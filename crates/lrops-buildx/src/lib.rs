@@ -7,8 +7,10 @@ mod command_line;
 mod docker;
 mod known;
 mod process;
+mod progress;
 
 pub use command_line::CommandLine;
 pub use docker::{BuilderPlace, Docker, DockerError};
 pub use known::KnownFailure;
 pub use process::{Captured, ProcessError};
+pub use progress::ProgressForm;
