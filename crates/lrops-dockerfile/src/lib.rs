@@ -17,3 +17,4 @@ pub mod words;
 pub mod lower;
 
 pub mod check;
+pub mod emulation;

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use lrops_dockerfile::check::{CheckOptions, check, lower_checked};
+use lrops_dockerfile::emulation;
 use lrops_dockerfile::instruction::Dockerfile;
 use lrops_dockerfile::lower::{ImageRef, LowerInputs, Lowered, Resolved, Stages, source_date_epoch};
 use lrops_model::engine::BuildError;
 use lrops_model::event::{BuildEvent, StepName, StepOutcome};
 use lrops_model::finding::{Finding, Place, Severity};
-use lrops_model::graph::{ContextOp, Graph, Op};
+use lrops_model::graph::{ContextOp, Graph, Op, StepId};
 use lrops_model::platform::Platform;
-use lrops_model::reference::Reference;
 use lrops_model::request::{
-    BuildRequest, DirectoryContext, DockerfileText, EmulationPolicy, NamedContext, NestedBuild,
+    BuildRequest, DirectoryContext, DockerfileText, EmulationPolicy, NamedContext, NestedBuild, named_context,
 };
 use lrops_model::timestamp::Timestamp;
 
@@ -38,19 +38,8 @@ pub struct Plan {
 
 impl Plan {
     /// Returns whether a step runs programs of a platform that the build platform cannot run by itself.
-    pub fn is_emulated(&self, request: &BuildRequest, id: lrops_model::graph::StepId) -> bool {
-        emulated_platform(&self.graph, request, id).is_some()
-    }
-}
-
-fn emulated_platform<'g>(
-    graph: &'g Graph,
-    request: &BuildRequest,
-    id: lrops_model::graph::StepId,
-) -> Option<&'g Platform> {
-    match &graph.step(id).op {
-        Op::Run(run) if !request.build_platform.runs_natively(&run.platform) => Some(&run.platform),
-        _ => None,
+    pub fn is_emulated(&self, request: &BuildRequest, id: StepId) -> bool {
+        emulation::platform(&self.graph, &request.build_platform, id).is_some()
     }
 }
 
@@ -299,15 +288,9 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Finds the context that a name in the Dockerfile means: by the name as written, or as the image that it is.
+    /// Finds the context that a name in the Dockerfile means.
     fn named_context(&self, source: &Source<'_>, name: &str) -> Option<(&'a str, &'a NamedContext)> {
-        let wanted = normal_name(name);
-        let mut contexts = self.request.named_contexts.iter();
-        let found = contexts.find(|(candidate, _)| {
-            !source.inside.contains(candidate)
-                && (candidate.eq_ignore_ascii_case(name) || normal_name(candidate) == wanted)
-        });
-        found.map(|(name, context)| (name.as_str(), context))
+        named_context(&self.request.named_contexts, name, &source.inside)
     }
 
     /// Plans a context that is a build of its own, for the one platform that asks.
@@ -366,33 +349,9 @@ impl<'a> Planner<'a> {
 
     /// Says which steps would be emulated, and stops the build where that is denied.
     fn emulation_findings(&self, graph: &Graph) -> Result<Vec<Finding>, BuildError> {
-        let mut findings = Vec::new();
-        let mut emulated = 0;
-        for id in &graph.order {
-            let Some(platform) = emulated_platform(graph, self.request, *id) else {
-                continue;
-            };
-            emulated += 1;
-            let label = &graph.step(*id).label;
-            let message = format!(
-                "this RUN runs {platform} programs on {}: they would be emulated, 10 to 35 times slower",
-                self.request.build_platform
-            );
-            let advice = format!(
-                "give its stage {:?} FROM --platform=$BUILDPLATFORM and cross-compile, or COPY what it makes",
-                label.stage
-            );
-            let finding = match self.request.emulation {
-                EmulationPolicy::Allow => continue,
-                EmulationPolicy::Warn => Finding::warning("EmulatedRun", message),
-                EmulationPolicy::Deny => Finding::error("EmulatedRun", message),
-            };
-            let finding = finding.advise(advice);
-            findings.push(match &label.place {
-                Some(place) if label.file == self.request.dockerfile.name => finding.at(place.clone()),
-                _ => finding,
-            });
-        }
+        let request = self.request;
+        let findings = emulation::findings(graph, request);
+        let emulated = emulation::steps(graph, &request.build_platform).count();
         let steps = graph
             .order
             .iter()
@@ -401,7 +360,7 @@ impl<'a> Planner<'a> {
         self.reporter.event(BuildEvent::Planned {
             steps: count(steps.clone().count()),
             shared: count(steps.filter(|step| step.label.platforms.len() > 1).count()),
-            emulated,
+            emulated: count(emulated),
         });
         if self.request.emulation == EmulationPolicy::Deny && !findings.is_empty() {
             return Err(dockerfile_error(&self.request.dockerfile, findings));
@@ -443,13 +402,4 @@ fn dockerfile_error(dockerfile: &DockerfileText, findings: Vec<Finding>) -> Buil
         text: dockerfile.text.clone(),
         findings,
     }
-}
-
-/// `docker.io/library/node:latest`, `node:latest` and `node` are one name.
-fn normal_name(name: &str) -> String {
-    let Ok(reference) = name.parse::<Reference>() else {
-        return name.to_lowercase();
-    };
-    let familiar = reference.familiar();
-    familiar.strip_suffix(":latest").unwrap_or(&familiar).to_owned()
 }

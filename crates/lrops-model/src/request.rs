@@ -74,6 +74,8 @@ pub struct DockerfileText {
     pub name: String,
     /// The text.
     pub text: String,
+    /// The file, absolute; none when the text came from standard input.
+    pub path: Option<PathBuf>,
 }
 
 /// A directory whose files the build may read.
@@ -103,6 +105,32 @@ pub enum NamedContext {
     Base(String),
     /// Another Dockerfile's target, built for the platform that asks.
     Dockerfile(Box<NestedBuild>),
+}
+
+/// Finds the context that a name in a Dockerfile means: by the name as written, or as the image that it is.
+///
+/// Names in `inside` are passed over: those of the builds that this Dockerfile is nested in.
+pub fn named_context<'a>(
+    contexts: &'a BTreeMap<String, NamedContext>,
+    name: &str,
+    inside: &[String],
+) -> Option<(&'a str, &'a NamedContext)> {
+    let wanted = normal_name(name);
+    let mut contexts = contexts.iter();
+    let found = contexts.find(|(candidate, _)| {
+        !inside.contains(candidate)
+            && (candidate.eq_ignore_ascii_case(name) || normal_name(candidate) == wanted)
+    });
+    found.map(|(name, context)| (name.as_str(), context))
+}
+
+/// `docker.io/library/node:latest`, `node:latest` and `node` are one name.
+fn normal_name(name: &str) -> String {
+    let Ok(reference) = name.parse::<Reference>() else {
+        return name.to_lowercase();
+    };
+    let familiar = reference.familiar();
+    familiar.strip_suffix(":latest").unwrap_or(&familiar).to_owned()
 }
 
 /// Which image of a layout is meant.

@@ -21,6 +21,7 @@ mod files;
 mod from_checks;
 mod history;
 mod metadata;
+mod outline;
 mod paths;
 mod report;
 mod rules;
@@ -33,6 +34,7 @@ mod state;
 pub(crate) mod tests;
 
 pub use history::HISTORY_COMMENT;
+pub use outline::{Outline, outline};
 
 use std::collections::{BTreeMap, BTreeSet};
 

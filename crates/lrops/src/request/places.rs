@@ -167,7 +167,10 @@ pub(super) fn read_dockerfile(name: &str, path: &Path) -> Result<DockerfileText,
             error,
         )
     })?;
-    Ok(dockerfile_text(name, bytes))
+    Ok(DockerfileText {
+        path: Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned())),
+        ..dockerfile_text(name, bytes)
+    })
 }
 
 fn dockerfile_text(name: &str, bytes: Vec<u8>) -> DockerfileText {
@@ -176,6 +179,7 @@ fn dockerfile_text(name: &str, bytes: Vec<u8>) -> DockerfileText {
     DockerfileText {
         name: name.to_owned(),
         text,
+        path: None,
     }
 }
 
