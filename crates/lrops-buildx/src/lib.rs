@@ -3,14 +3,18 @@
 //! Everything is done with the `docker` program, as a person would do it: each act is a [`CommandLine`] that can be
 //! shown, pasted, and run. Nothing else is asked of the machine, and no daemon's interface is spoken.
 
+mod build;
 mod command_line;
 mod docker;
 mod known;
 mod process;
 mod progress;
+mod version;
 
+pub use build::{BuildxEngine, BuildxError, BuildxSettings, Delivery, NeededContext, PassedOn, ProvideBase};
 pub use command_line::CommandLine;
 pub use docker::{BuilderPlace, Docker, DockerError};
 pub use known::KnownFailure;
 pub use process::{Captured, ProcessError};
 pub use progress::ProgressForm;
+pub use version::BuildxVersion;

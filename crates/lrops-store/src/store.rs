@@ -1,7 +1,8 @@
 //! The store: everything that lrops keeps between builds, in one directory.
 //!
 //! It is an OCI image layout that other tools can read, and beside it `snapshots/` (file trees), `steps/` (one record
-//! a cache key), `cache-mounts/`, `uploads/` (push journals), `builds/` (history) and `tmp/`.
+//! a cache key), `cache-mounts/`, `uploads/` (push journals), `builds/` (history), `exchange/` (where other builders
+//! read and write images) and `tmp/`.
 //!
 //! Invariants:
 //! - Whoever writes into the store holds a [`UseLock`]; what runs then is never collected. Reading needs no lock.
@@ -17,6 +18,7 @@ use lrops_model::cancel::{CancelToken, Cancelled};
 use rustix::fs::{Access, access};
 
 use crate::durable::{TEMPORARY_PREFIX, explained, remove_leftovers};
+use crate::exchange::{self, ExchangeName};
 use crate::layout::{Layout, LayoutError};
 use crate::records::{RecordError, Records, wait_for};
 use crate::uploads::Uploads;
@@ -125,6 +127,18 @@ impl Store {
         self.root().join("bases")
     }
 
+    /// Returns a directory of OCI content in which another builder reads and writes images; the directory is made when
+    /// it is not there. Its blobs are the store's, so that what is there is not copied; its index is the other
+    /// builder's own, so that nothing of the store is called by a name before it is proved.
+    ///
+    /// Only for holders of a [`UseLock`].
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn exchange(&self, name: &ExchangeName) -> Result<PathBuf, StoreError> {
+        exchange::open(self.root(), name)
+    }
+
     /// Returns the directory for what is being written; only for holders of a [`UseLock`].
     pub fn tmp(&self) -> &Path {
         &self.tmp
@@ -153,6 +167,7 @@ impl Store {
         match file.try_lock() {
             Ok(()) => {
                 remove_leftovers(&self.tmp);
+                exchange::remove_leftovers(self.root());
                 Ok(Some(ExclusiveLock { _file: file }))
             }
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -1,0 +1,179 @@
+//! One command, tried as often as that may help.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use lrops_model::cancel::{CancelToken, Cancelled};
+use lrops_model::event::{BuildEvent, OnEvent, StepName, StepNumber, StepOutcome};
+
+use super::invocation::BuildCommand;
+use super::metadata::Metadata;
+use crate::docker::{Docker, last_words};
+use crate::known::KnownFailure;
+use crate::process::{ProcessError, Run};
+use crate::progress::{FailedStep, ProgressForm, Reader};
+
+use super::BuildxError;
+
+/// How long a wait goes on before cancellation is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How much of the output an error keeps.
+const OUTPUT_LINES_MAX: usize = 30;
+
+/// What an attempt needs besides its command.
+pub(super) struct Attempts<'a> {
+    pub(super) docker: &'a Docker,
+    pub(super) progress: ProgressForm,
+    /// The waits before each retry.
+    pub(super) waits: &'a [Duration],
+    /// Where buildx writes what it built.
+    pub(super) metadata: &'a Path,
+    pub(super) attests: bool,
+    pub(super) pushes: bool,
+    /// Stops the build.
+    pub(super) cancel: &'a CancelToken,
+    pub(super) on_event: OnEvent<'a>,
+    pub(super) next_number: &'a mut u32,
+}
+
+/// Why a build by buildx is given up.
+pub(super) enum GivenUp {
+    /// A step of the Dockerfile failed.
+    Step(Box<FailedStep>),
+    /// Something else.
+    Buildx(Box<BuildxError>),
+    /// It was stopped.
+    Cancelled(Cancelled),
+}
+
+impl From<Cancelled> for GivenUp {
+    fn from(cancelled: Cancelled) -> Self {
+        Self::Cancelled(cancelled)
+    }
+}
+
+impl Attempts<'_> {
+    /// Runs a command until it succeeds, or a retry cannot help any more.
+    pub(super) fn run(mut self, command: &BuildCommand, input: &[u8]) -> Result<Metadata, GivenUp> {
+        let mut attempts = 1;
+        loop {
+            let mut error = match self.once(command, input) {
+                Err(GivenUp::Buildx(error)) => error,
+                other => return other,
+            };
+            error.attempts = attempts;
+            let wait = self.waits.get(attempts - 1).copied();
+            match wait.filter(|_| error.known.is_some_and(KnownFailure::can_retry)) {
+                Some(wait) => self.wait(&error, attempts, wait)?,
+                None => return Err(GivenUp::Buildx(error)),
+            }
+            attempts += 1;
+        }
+    }
+
+    fn once(&mut self, command: &BuildCommand, input: &[u8]) -> Result<Metadata, GivenUp> {
+        let _ = std::fs::remove_file(self.metadata);
+        let run = Run {
+            input,
+            limit: None,
+            cancel: self.cancel,
+        };
+        let mut reader = Reader::new(self.progress, *self.next_number, self.on_event);
+        let said = run.follow(&command.running(&self.flags()), &mut |piece| reader.take(piece));
+        let told = reader.finish();
+        *self.next_number = told.next_number;
+        let error = |words: String, output: &str, source| {
+            let lines: Vec<&str> = output.lines().collect();
+            GivenUp::Buildx(Box::new(BuildxError {
+                words,
+                output: lines[lines.len().saturating_sub(OUTPUT_LINES_MAX)..].join("\n"),
+                command: command.typed().to_string(),
+                known: KnownFailure::recognise(output),
+                place: self.docker.place().clone(),
+                attempts: 1,
+                pushes: self.pushes,
+                source,
+            }))
+        };
+        let said = match said {
+            Ok(said) => said,
+            Err(ProcessError::Cancelled(cancelled)) => return Err(GivenUp::Cancelled(cancelled)),
+            Err(source) => return Err(self.not_run(command, source)),
+        };
+        if said.status.success() {
+            let metadata = Metadata::read(self.metadata);
+            let _ = std::fs::remove_file(self.metadata);
+            return metadata.map_err(|problem| {
+                let words = format!("buildx ended well, but did not say what it built: {problem}");
+                error(words, &told.text, None)
+            });
+        }
+        match told.failed {
+            Some(failed) if is_users(&failed) => Err(GivenUp::Step(Box::new(failed))),
+            _ => Err(error(last_words(&told.text), &told.text, None)),
+        }
+    }
+
+    fn not_run(&self, command: &BuildCommand, source: ProcessError) -> GivenUp {
+        let missing = matches!(&source, ProcessError::Start { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+        GivenUp::Buildx(Box::new(BuildxError {
+            words: source.to_string(),
+            output: String::new(),
+            command: command.typed().to_string(),
+            known: missing.then_some(KnownFailure::DockerMissing),
+            place: self.docker.place().clone(),
+            attempts: 1,
+            pushes: self.pushes,
+            source: Some(source),
+        }))
+    }
+
+    /// What is added to the command that a person would type.
+    fn flags(&self) -> Vec<String> {
+        let mut flags = vec![
+            format!("--progress={}", self.progress.flag()),
+            format!("--metadata-file={}", self.metadata.display()),
+        ];
+        if !self.attests {
+            flags.push("--provenance=false".to_owned());
+        }
+        flags
+    }
+
+    /// Waits before the next attempt, and shows why.
+    fn wait(&mut self, error: &BuildxError, number: usize, wait: Duration) -> Result<(), GivenUp> {
+        let step = StepNumber(*self.next_number);
+        *self.next_number += 1;
+        let text = format!(
+            "retry {number} of {} in {} s: {}",
+            self.waits.len(),
+            wait.as_secs_f64(),
+            error.words
+        );
+        (self.on_event)(BuildEvent::Started {
+            step,
+            name: StepName::Activity(text),
+        });
+        let begun = Instant::now();
+        let mut outcome = Ok(());
+        while begun.elapsed() < wait && outcome.is_ok() {
+            std::thread::sleep(LOOK_EVERY.min(wait.saturating_sub(begun.elapsed())));
+            outcome = self.cancel.check();
+        }
+        (self.on_event)(BuildEvent::Finished {
+            step,
+            outcome: match outcome {
+                Ok(()) => StepOutcome::Done,
+                Err(_) => StepOutcome::Cancelled,
+            },
+            seconds: begun.elapsed().as_secs_f64(),
+        });
+        Ok(outcome?)
+    }
+}
+
+/// Returns whether the user's own command failed, and not the builder around it.
+fn is_users(failed: &FailedStep) -> bool {
+    failed.error.contains("did not complete successfully")
+}

@@ -1,0 +1,367 @@
+//! The engine: named contexts are handed over, buildx builds, and the image comes to the store or to its registry.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lrops_model::blob::BlobStore;
+use lrops_model::digest::Digest;
+use lrops_model::engine::{BuildError, Delivered, Engine, StepError, StepFailure};
+use lrops_model::event::{OnEvent, StepName};
+use lrops_model::graph::StepLabel;
+use lrops_model::oci::Descriptor;
+use lrops_model::platform::Platform;
+use lrops_model::request::{BuildRequest, LayoutSelector, NamedContext, NestedBuild};
+
+use super::attempt::{Attempts, GivenUp};
+use super::error::BuildxError;
+use super::invocation::{Delivery, ImageResult, Invocation, PassedOn, shown};
+use super::metadata::Metadata;
+use crate::command_line::CommandLine;
+use crate::docker::Docker;
+use crate::known::KnownFailure;
+use crate::progress::{FailedStep, ProgressForm};
+
+/// Brings a base for these platforms to the store, and returns the digest under which it lies there.
+pub type ProvideBase<'a> = &'a (dyn Fn(&str, &[Platform]) -> Result<Digest, BuildError> + Sync);
+
+/// A named context that a Dockerfile uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NeededContext {
+    /// Its name in the request.
+    pub name: String,
+    /// The platforms that it is needed for.
+    pub platforms: Vec<Platform>,
+    /// When it is a Dockerfile: the directory of OCI content that it is brought to. Its blobs are the store's.
+    pub exchange: PathBuf,
+    /// What it needs itself, when it is a Dockerfile.
+    pub needs: Vec<NeededContext>,
+}
+
+/// What the engine works with.
+pub struct BuildxSettings<'a> {
+    /// The docker program, and where it builds.
+    pub docker: &'a Docker,
+    /// How buildx tells of its progress.
+    pub progress: ProgressForm,
+    /// How the image leaves the builder.
+    pub delivery: Delivery,
+    /// A directory of OCI content whose blobs are the store's: buildx reads bases from it, and writes images to it.
+    pub exchange: &'a Path,
+    /// Where paths in commands start from: the working directory.
+    pub directory: &'a Path,
+    /// The contexts that are handed over.
+    pub needs: &'a [NeededContext],
+    /// The steps as the Dockerfile has them: where a failed one stands.
+    pub labels: &'a [StepLabel],
+    /// Flags that are given to buildx as they were typed.
+    pub passed_on: &'a PassedOn,
+    /// The waits before each retry.
+    pub retry_waits: &'a [Duration],
+    /// Brings bases to the store.
+    pub provide_base: ProvideBase<'a>,
+}
+
+/// `docker buildx`.
+pub struct BuildxEngine<'a> {
+    settings: BuildxSettings<'a>,
+}
+
+/// One Dockerfile of a request.
+struct Dockerfile<'r> {
+    request: &'r BuildRequest,
+    /// The build that it is; none for the request's own.
+    nested: Option<(&'r NeededContext, &'r NestedBuild)>,
+    platforms: &'r [Platform],
+    needs: &'r [NeededContext],
+}
+
+/// Numbers for steps, and the way to tell of them.
+struct Telling<'a> {
+    on_event: OnEvent<'a>,
+    next_number: u32,
+}
+
+impl Engine for BuildxEngine<'_> {
+    fn build(
+        &self,
+        request: &BuildRequest,
+        store: &dyn BlobStore,
+        on_event: OnEvent<'_>,
+    ) -> Result<Delivered, BuildError> {
+        let mut telling = Telling {
+            on_event,
+            next_number: 1,
+        };
+        let metadata = self.carry_out(&self.main(request), &mut telling)?;
+        match self.settings.delivery {
+            Delivery::Store => {
+                let root = metadata.descriptor().ok_or_else(|| says_nothing("descriptor"))?;
+                is_there(store, &root)?;
+                Ok(Delivered::Stored(root))
+            }
+            Delivery::PushByDigest | Delivery::PushTags => {
+                let digest = metadata.digest().ok_or_else(|| says_nothing("digest"))?;
+                Ok(Delivered::Pushed(digest))
+            }
+        }
+    }
+}
+
+impl<'a> BuildxEngine<'a> {
+    /// Returns the engine.
+    pub fn new(settings: BuildxSettings<'a>) -> Self {
+        Self { settings }
+    }
+
+    /// Returns the commands for a request, in their order: those of contexts that are builds themselves come first.
+    /// Bases are brought to the store for it, since their digests are in the commands.
+    ///
+    /// # Errors
+    /// When a base cannot be had.
+    pub fn commands(&self, request: &BuildRequest) -> Result<Vec<CommandLine>, BuildError> {
+        let mut commands = Vec::new();
+        self.collect(&self.main(request), &mut commands)?;
+        Ok(commands)
+    }
+
+    fn collect(
+        &self,
+        dockerfile: &Dockerfile<'_>,
+        commands: &mut Vec<CommandLine>,
+    ) -> Result<(), BuildError> {
+        let mut contexts = Vec::new();
+        for need in dockerfile.needs {
+            let place = match context_of(dockerfile.request, &need.name)? {
+                NamedContext::Dockerfile(nested) => {
+                    self.collect(&nested_dockerfile(dockerfile.request, need, nested), commands)?;
+                    // What it will be is not known yet; the only image that lies there is found without a name.
+                    format!("oci-layout://{}", need.exchange.display())
+                }
+                other => self.place(need, other)?,
+            };
+            contexts.push((need.name.clone(), place));
+        }
+        commands.push(self.invocation(dockerfile, contexts).command().typed());
+        Ok(())
+    }
+
+    fn main<'r>(&'r self, request: &'r BuildRequest) -> Dockerfile<'r> {
+        Dockerfile {
+            request,
+            nested: None,
+            platforms: &request.platforms,
+            needs: self.settings.needs,
+        }
+    }
+
+    /// Builds a Dockerfile, after the contexts that it needs.
+    fn carry_out(
+        &self,
+        dockerfile: &Dockerfile<'_>,
+        telling: &mut Telling<'_>,
+    ) -> Result<Metadata, BuildError> {
+        let request = dockerfile.request;
+        let mut contexts = Vec::new();
+        for need in dockerfile.needs {
+            request.cancel.check()?;
+            let place = match context_of(request, &need.name)? {
+                NamedContext::Dockerfile(nested) => {
+                    let built = self.carry_out(&nested_dockerfile(request, need, nested), telling)?;
+                    let digest = built.digest().ok_or_else(|| says_nothing("digest"))?;
+                    self.handed(digest)
+                }
+                other => self.place(need, other)?,
+            };
+            contexts.push((need.name.clone(), place));
+        }
+        let settings = &self.settings;
+        let invocation = self.invocation(dockerfile, contexts);
+        let is_main = dockerfile.nested.is_none();
+        let metadata = settings
+            .exchange
+            .join(format!("metadata-{}.json", std::process::id()));
+        let attempts = Attempts {
+            docker: settings.docker,
+            progress: settings.progress,
+            waits: settings.retry_waits,
+            metadata: &metadata,
+            attests: is_main && settings.passed_on.attests,
+            pushes: is_main && settings.delivery != Delivery::Store,
+            cancel: &request.cancel,
+            on_event: telling.on_event,
+            next_number: &mut telling.next_number,
+        };
+        let built = attempts.run(&invocation.command(), invocation.input());
+        built.map_err(|given_up| match given_up {
+            GivenUp::Cancelled(cancelled) => BuildError::Cancelled(cancelled),
+            GivenUp::Step(failed) => self.step_error(dockerfile, *failed),
+            GivenUp::Buildx(error) => build_error(*error),
+        })
+    }
+
+    fn invocation<'r>(
+        &'r self,
+        dockerfile: &Dockerfile<'r>,
+        contexts: Vec<(String, String)>,
+    ) -> Invocation<'r> {
+        let settings = &self.settings;
+        let request = dockerfile.request;
+        let exchange = settings.exchange;
+        let passed_on = settings.passed_on;
+        match dockerfile.nested {
+            None => Invocation {
+                docker: settings.docker,
+                request,
+                dockerfile: &request.dockerfile,
+                context: &request.context,
+                target: request.target.as_deref(),
+                platforms: dockerfile.platforms,
+                build_args: &request.build_args,
+                contexts,
+                result: ImageResult::Image {
+                    delivery: settings.delivery,
+                    exchange,
+                },
+                passed_on: vec![&passed_on.everywhere, &passed_on.main],
+                directory: settings.directory,
+            },
+            Some((need, nested)) => Invocation {
+                docker: settings.docker,
+                request,
+                dockerfile: &nested.dockerfile,
+                context: &nested.context,
+                target: nested.target.as_deref(),
+                platforms: dockerfile.platforms,
+                build_args: &nested.build_args,
+                contexts,
+                result: ImageResult::Context {
+                    exchange: &need.exchange,
+                },
+                passed_on: vec![&passed_on.everywhere],
+                directory: settings.directory,
+            },
+        }
+    }
+
+    /// Returns where buildx finds a context, as `--build-context` writes it.
+    fn place(&self, need: &NeededContext, context: &NamedContext) -> Result<String, BuildError> {
+        let settings = &self.settings;
+        Ok(match context {
+            NamedContext::Directory(directory) => shown(&directory.path, settings.directory),
+            NamedContext::Image(reference) => format!("docker-image://{reference}"),
+            NamedContext::Layout { path, selector } => {
+                let path = path.display();
+                match selector {
+                    LayoutSelector::Tag(tag) => format!("oci-layout://{path}:{tag}"),
+                    LayoutSelector::Digest(digest) => format!("oci-layout://{path}@{digest}"),
+                    LayoutSelector::Only => format!("oci-layout://{path}"),
+                }
+            }
+            NamedContext::Base(name) => self.handed((settings.provide_base)(name, &need.platforms)?),
+            NamedContext::Dockerfile(_) => unreachable!("a build is carried out before it is handed over"),
+        })
+    }
+
+    fn handed(&self, digest: Digest) -> String {
+        format!("oci-layout://{}@{digest}", self.settings.exchange.display())
+    }
+
+    /// Says which step failed, and where it stands.
+    fn step_error(&self, dockerfile: &Dockerfile<'_>, failed: FailedStep) -> BuildError {
+        let (text, is_main) = match dockerfile.nested {
+            None => (&dockerfile.request.dockerfile, true),
+            Some((_, nested)) => (&nested.dockerfile, false),
+        };
+        let label = match failed.name {
+            StepName::Step(label) => self.placed(label, is_main),
+            StepName::Activity(instruction) => StepLabel {
+                instruction,
+                ..StepLabel::default()
+            },
+        };
+        let cause = match exit_code(&failed.error) {
+            Some((command, code)) => StepFailure::Exit { command, code },
+            None => StepFailure::User {
+                message: failed.error,
+            },
+        };
+        BuildError::Step(Box::new(StepError {
+            label: StepLabel {
+                file: text.name.clone(),
+                ..label
+            },
+            dockerfile: Some((text.name.clone(), text.text.clone())),
+            cause,
+            output_tail: failed.tail,
+            log: None,
+        }))
+    }
+
+    /// Gives a label that was read from a name the place where it stands in the Dockerfile.
+    fn placed(&self, label: StepLabel, is_main: bool) -> StepLabel {
+        let same = |known: &&StepLabel| {
+            known.stage == label.stage && known.position == label.position && known.total == label.total
+        };
+        let known = self.settings.labels.iter().find(same).filter(|_| is_main);
+        StepLabel {
+            place: known.and_then(|known| known.place.clone()),
+            ..label
+        }
+    }
+}
+
+fn nested_dockerfile<'r>(
+    request: &'r BuildRequest,
+    need: &'r NeededContext,
+    nested: &'r NestedBuild,
+) -> Dockerfile<'r> {
+    Dockerfile {
+        request,
+        nested: Some((need, nested)),
+        platforms: &need.platforms,
+        needs: &need.needs,
+    }
+}
+
+fn context_of<'r>(request: &'r BuildRequest, name: &str) -> Result<&'r NamedContext, BuildError> {
+    request
+        .named_contexts
+        .get(name)
+        .ok_or_else(|| BuildError::Request {
+            message: format!("there is no context {name:?}"),
+        })
+}
+
+/// Makes sure that what buildx says it built is in the store. Its parts are looked at when it is proved.
+fn is_there(store: &dyn BlobStore, root: &Descriptor) -> Result<(), BuildError> {
+    store.open(root)?;
+    Ok(())
+}
+
+/// Reads `process "…" did not complete successfully: exit code: N`.
+fn exit_code(error: &str) -> Option<(String, i32)> {
+    let (before, code) = error.rsplit_once("did not complete successfully: exit code: ")?;
+    let code = code.split(|character: char| !character.is_ascii_digit()).next()?;
+    let command = before.trim().strip_prefix("process ")?;
+    let command: String =
+        serde_json::from_str(command).unwrap_or_else(|_| command.trim_matches('"').to_owned());
+    Some((command, code.parse().ok()?))
+}
+
+fn says_nothing(what: &str) -> BuildError {
+    BuildError::Other {
+        message: "docker buildx built, but lrops cannot tell what".to_owned(),
+        source: format!("its metadata file holds no {what} of an image").into(),
+    }
+}
+
+fn build_error(error: BuildxError) -> BuildError {
+    let environment = error.known.is_some_and(KnownFailure::is_environment);
+    let message = "docker buildx failed to build".to_owned();
+    let source = Box::new(error);
+    if environment {
+        BuildError::Environment { message, source }
+    } else {
+        BuildError::Other { message, source }
+    }
+}

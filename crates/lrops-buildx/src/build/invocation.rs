@@ -1,0 +1,259 @@
+//! `docker buildx build`: the command for a request, as a person would type it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use lrops_model::graph::RunNetwork;
+use lrops_model::oci::Compression;
+use lrops_model::platform::Platform;
+use lrops_model::reference::Reference;
+use lrops_model::request::{
+    BuildRequest, CacheUse, DirectoryContext, DockerfileText, PullPolicy, Timestamps,
+};
+
+use crate::command_line::CommandLine;
+use crate::docker::Docker;
+
+/// How the image leaves the builder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It comes to the store (`type=oci`).
+    Store,
+    /// The builder pushes it under its digest; no tag moves.
+    PushByDigest,
+    /// The builder pushes it under its tags, which move at once: all that the `docker` driver can do.
+    PushTags,
+}
+
+/// Flags that are given to buildx as they were typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PassedOn {
+    /// Flags for every build, nested ones included: secrets, ssh agents, limits.
+    pub everywhere: Vec<String>,
+    /// Flags for the request's own build: caches, attestations.
+    pub main: Vec<String>,
+    /// Whether attestations are among them.
+    pub attests: bool,
+}
+
+/// One `docker buildx build`.
+pub(super) struct Invocation<'a> {
+    pub(super) docker: &'a Docker,
+    pub(super) request: &'a BuildRequest,
+    pub(super) dockerfile: &'a DockerfileText,
+    pub(super) context: &'a DirectoryContext,
+    pub(super) target: Option<&'a str>,
+    pub(super) platforms: &'a [Platform],
+    pub(super) build_args: &'a BTreeMap<String, String>,
+    /// Names and places of named contexts, as buildx writes them.
+    pub(super) contexts: Vec<(String, String)>,
+    pub(super) result: ImageResult<'a>,
+    pub(super) passed_on: Vec<&'a [String]>,
+    /// Where paths start from.
+    pub(super) directory: &'a Path,
+}
+
+/// What becomes of what is built.
+pub(super) enum ImageResult<'a> {
+    /// The request's image.
+    Image {
+        delivery: Delivery,
+        /// The directory through which content comes to the store.
+        exchange: &'a Path,
+    },
+    /// An image that another build starts from: it comes to the store.
+    Context { exchange: &'a Path },
+}
+
+/// A command in its two forms.
+pub(super) struct BuildCommand {
+    before: CommandLine,
+    place: String,
+}
+
+impl BuildCommand {
+    /// Returns the command that a person could paste.
+    pub(super) fn typed(&self) -> CommandLine {
+        self.before.clone().word(&self.place)
+    }
+
+    /// Returns the command that is run: it also tells of its progress and its result.
+    pub(super) fn running(&self, flags: &[String]) -> CommandLine {
+        self.before.clone().words(flags).word(&self.place)
+    }
+}
+
+impl Invocation<'_> {
+    pub(super) fn command(&self) -> BuildCommand {
+        let platforms: Vec<String> = self.platforms.iter().map(Platform::to_string).collect();
+        let command = self
+            .docker
+            .command()
+            .words(["buildx", "build"])
+            .flag("--builder", self.docker.place().builder.as_deref())
+            .flag("--platform", Some(platforms.join(",")))
+            .flag("--target", self.target)
+            .words(pairs("--build-arg", self.build_args))
+            .words(self.context_flags())
+            .words(self.command_flags())
+            .words(self.passed_on.iter().copied().flatten())
+            .words(self.image_flags())
+            .flag("-f", Some(self.dockerfile_place()))
+            .words(self.result_flags());
+        BuildCommand {
+            before: command,
+            place: shown(&self.context.path, self.directory),
+        }
+    }
+
+    /// Returns what the command reads from standard input.
+    pub(super) fn input(&self) -> &[u8] {
+        match self.dockerfile.path {
+            Some(_) => &[],
+            None => self.dockerfile.text.as_bytes(),
+        }
+    }
+
+    fn dockerfile_place(&self) -> String {
+        match &self.dockerfile.path {
+            Some(path) => shown(path, self.directory),
+            None => "-".to_owned(),
+        }
+    }
+
+    fn context_flags(&self) -> Vec<String> {
+        let flag =
+            |(name, place): &(String, String)| ["--build-context".to_owned(), format!("{name}={place}")];
+        self.contexts.iter().flat_map(flag).collect()
+    }
+
+    /// How commands run, and which earlier results are used.
+    fn command_flags(&self) -> Vec<String> {
+        let request = self.request;
+        let mut flags = Vec::new();
+        if request.network == RunNetwork::None {
+            flags.extend(["--network".to_owned(), "none".to_owned()]);
+        }
+        for (name, address) in &request.extra_hosts {
+            flags.extend(["--add-host".to_owned(), format!("{name}:{address}")]);
+        }
+        if let Some(bytes) = request.shm_size {
+            flags.extend(["--shm-size".to_owned(), bytes.to_string()]);
+        }
+        if request.allow_insecure {
+            flags.extend(["--allow".to_owned(), "security.insecure".to_owned()]);
+        }
+        match &request.cache {
+            CacheUse::All => {}
+            CacheUse::None => flags.push("--no-cache".to_owned()),
+            CacheUse::Except(stages) => {
+                flags.extend(["--no-cache-filter".to_owned(), stages.join(",")]);
+            }
+        }
+        if request.pull == PullPolicy::Always {
+            flags.push("--pull".to_owned());
+        }
+        flags
+    }
+
+    fn image_flags(&self) -> Vec<String> {
+        if !matches!(self.result, ImageResult::Image { .. }) {
+            return Vec::new();
+        }
+        let mut flags = pairs("--label", &self.request.labels);
+        let level = if self.platforms.len() > 1 {
+            "index,manifest"
+        } else {
+            "manifest"
+        };
+        for (name, value) in &self.request.annotations {
+            flags.extend(["--annotation".to_owned(), format!("{level}:{name}={value}")]);
+        }
+        flags
+    }
+
+    fn result_flags(&self) -> Vec<String> {
+        let output = |text: String| vec!["--output".to_owned(), text];
+        match &self.result {
+            ImageResult::Context { exchange } => {
+                output(format!("type=oci,tar=false,dest={}", exchange.display()))
+            }
+            ImageResult::Image { delivery, exchange } => match delivery {
+                Delivery::Store => {
+                    let mut flags = self.tag_flags();
+                    flags.extend(output(format!(
+                        "type=oci,tar=false,dest={}{}",
+                        exchange.display(),
+                        self.layer_attributes()
+                    )));
+                    flags
+                }
+                Delivery::PushTags if self.layer_attributes().is_empty() => {
+                    let mut flags = self.tag_flags();
+                    flags.push("--push".to_owned());
+                    flags
+                }
+                Delivery::PushTags => {
+                    let mut flags = self.tag_flags();
+                    flags.extend(output(format!("type=registry{}", self.layer_attributes())));
+                    flags
+                }
+                Delivery::PushByDigest => output(format!(
+                    "type=image,{},push-by-digest=true,name-canonical=true,push=true{}",
+                    self.repositories(),
+                    self.layer_attributes()
+                )),
+            },
+        }
+    }
+
+    fn tag_flags(&self) -> Vec<String> {
+        let flag = |tag: &Reference| ["--tag".to_owned(), tag.familiar()];
+        self.request.tags.iter().flat_map(flag).collect()
+    }
+
+    /// The repositories of the tags as one attribute. Several names stand in quotes, as in a line of CSV.
+    fn repositories(&self) -> String {
+        let mut names: Vec<String> = Vec::new();
+        for tag in &self.request.tags {
+            let name = format!("{}/{}", tag.registry(), tag.repository());
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        if names.len() > 1 {
+            format!("\"name={}\"", names.join(","))
+        } else {
+            format!("name={}", names.concat())
+        }
+    }
+
+    /// How layers are compressed and dated, where that is not BuildKit's default.
+    fn layer_attributes(&self) -> String {
+        let mut attributes = String::new();
+        match self.request.compression {
+            Compression::Gzip => {}
+            Compression::Zstd => attributes.push_str(",compression=zstd,oci-mediatypes=true"),
+            Compression::None => attributes.push_str(",compression=uncompressed"),
+        }
+        let dated = self.build_args.contains_key("SOURCE_DATE_EPOCH");
+        if dated && matches!(self.request.timestamps, Timestamps::Fixed(_)) {
+            attributes.push_str(",rewrite-timestamp=true");
+        }
+        attributes
+    }
+}
+
+fn pairs(flag: &str, values: &BTreeMap<String, String>) -> Vec<String> {
+    let pair = |(name, value): (&String, &String)| [flag.to_owned(), format!("{name}={value}")];
+    values.iter().flat_map(pair).collect()
+}
+
+/// Returns a path as a person in `directory` would type it.
+pub(super) fn shown(path: &Path, directory: &Path) -> String {
+    match path.strip_prefix(directory) {
+        Ok(rest) if rest.as_os_str().is_empty() => ".".to_owned(),
+        Ok(rest) => rest.display().to_string(),
+        Err(_) => path.display().to_string(),
+    }
+}
