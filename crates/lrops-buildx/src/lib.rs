@@ -4,6 +4,7 @@
 //! shown, pasted, and run. Nothing else is asked of the machine, and no daemon's interface is spoken.
 
 mod build;
+mod builders;
 mod command_line;
 mod docker;
 mod known;
@@ -12,6 +13,7 @@ mod progress;
 mod version;
 
 pub use build::{BuildxEngine, BuildxError, BuildxSettings, Delivery, NeededContext, PassedOn, ProvideBase};
+pub use builders::{BuilderFacts, NodeFacts};
 pub use command_line::CommandLine;
 pub use docker::{BuilderPlace, Docker, DockerError};
 pub use known::KnownFailure;

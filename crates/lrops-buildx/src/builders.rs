@@ -1,0 +1,198 @@
+//! Builders, as buildx describes them.
+
+use lrops_model::platform::Platform;
+
+use crate::docker::{Docker, DockerError};
+
+/// What is known of a builder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuilderFacts {
+    /// Its name.
+    pub name: String,
+    /// Its driver: `docker`, `docker-container`, `kubernetes`, `remote`, `cloud`.
+    pub driver: String,
+    /// Its nodes.
+    pub nodes: Vec<NodeFacts>,
+}
+
+/// What is known of a node of a builder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// Its name.
+    pub name: String,
+    /// Where it is: a docker context, or an address.
+    pub endpoint: String,
+    /// `running`, `inactive`, `stopped`, or what else buildx says.
+    pub status: String,
+    /// Its version of BuildKit, when it runs.
+    pub buildkit: Option<String>,
+    /// The platforms that it can run programs of; the node's own comes first, unless others were chosen for it.
+    pub platforms: Vec<Platform>,
+    /// Options of the driver, `NAME=VALUE`.
+    pub driver_options: Vec<String>,
+    /// Why it could not be looked at.
+    pub error: Option<String>,
+}
+
+impl BuilderFacts {
+    /// Asks buildx for the builder of the place: the one that is named, or the context's own.
+    ///
+    /// # Errors
+    /// When docker or buildx is missing, the builder is not there, or its daemon does not answer.
+    pub fn ask(docker: &Docker) -> Result<Self, DockerError> {
+        let command = docker
+            .command()
+            .words(["buildx", "inspect"])
+            .words(docker.place().builder.as_deref());
+        let answer = docker.ask(&command)?;
+        Self::parse(&answer).ok_or_else(|| DockerError::Answer {
+            command: command.to_string(),
+            problem: "it names no builder and no driver".to_owned(),
+        })
+    }
+
+    /// Returns every platform that a node of it can run programs of.
+    pub fn platforms(&self) -> impl Iterator<Item = &Platform> {
+        self.nodes.iter().flat_map(|node| &node.platforms)
+    }
+
+    /// Returns the platform that its tools run on.
+    pub fn build_platform(&self) -> Option<&Platform> {
+        self.platforms().next()
+    }
+
+    /// Returns whether it is the daemon's own, whose image store decides what it can do.
+    pub fn is_daemons_own(&self) -> bool {
+        self.driver == "docker"
+    }
+
+    /// Reads the answer of `docker buildx inspect`: `Key: value` lines, first of the builder, then of each node, each of
+    /// which begins with its name.
+    pub(crate) fn parse(answer: &str) -> Option<Self> {
+        let mut builder = Self::default();
+        let mut in_nodes = false;
+        for line in answer.lines() {
+            if line.trim() == "Nodes:" {
+                in_nodes = true;
+                continue;
+            }
+            // Labels and other lists are indented; nothing here needs them.
+            let pair = line.split_once(':').filter(|_| !line.starts_with(' '));
+            let Some((key, value)) = pair.map(|(key, value)| (key.trim(), value.trim())) else {
+                continue;
+            };
+            match (in_nodes, key) {
+                (false, "Name") => value.clone_into(&mut builder.name),
+                (false, "Driver") => value.clone_into(&mut builder.driver),
+                (true, "Name") => builder.nodes.push(NodeFacts {
+                    name: value.to_owned(),
+                    ..NodeFacts::default()
+                }),
+                (true, key) => {
+                    if let Some(node) = builder.nodes.last_mut() {
+                        node.take(key, value);
+                    }
+                }
+                _ => {}
+            }
+        }
+        (!builder.name.is_empty() && !builder.driver.is_empty()).then_some(builder)
+    }
+}
+
+impl NodeFacts {
+    fn take(&mut self, key: &str, value: &str) {
+        match key {
+            "Endpoint" => value.clone_into(&mut self.endpoint),
+            "Status" => value.clone_into(&mut self.status),
+            "Buildkit" | "BuildKit" | "BuildKit version" => self.buildkit = Some(value.to_owned()),
+            "Error" => self.error = Some(value.to_owned()),
+            "Driver Options" => self.driver_options = driver_options(value),
+            "Platforms" => self.platforms = platforms(value),
+            _ => {}
+        }
+    }
+}
+
+/// Reads `linux/amd64*, linux/arm64, linux/amd64/v2`: a star marks what was chosen when the node was made.
+fn platforms(text: &str) -> Vec<Platform> {
+    let words = text.split(',').map(|word| word.trim().trim_end_matches('*'));
+    words.filter_map(|word| word.parse().ok()).collect()
+}
+
+/// Reads `image="registry.example/buildkit:x" network="host"`.
+fn driver_options(text: &str) -> Vec<String> {
+    let mut options = Vec::new();
+    let mut rest = text.trim();
+    while let Some((name, after)) = rest.split_once('=') {
+        let (value, after) = match after.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
+            None => after.split_once(' ').unwrap_or((after, "")),
+        };
+        options.push(format!("{name}={value}"));
+        rest = after.trim_start();
+    }
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check(answer: &str, expected: Expect) {
+        let builder = BuilderFacts::parse(answer).unwrap();
+        let nodes = builder.nodes.iter().map(|node| {
+            let platforms: Vec<String> = node.platforms.iter().map(ToString::to_string).collect();
+            format!(
+                "{} at {} {} {:?} {:?} {:?} {}\n",
+                node.name,
+                node.endpoint,
+                node.status,
+                node.buildkit,
+                node.driver_options,
+                node.error,
+                platforms.join(",")
+            )
+        });
+        let nodes: String = nodes.collect();
+        expected.assert_eq(&format!("{} {}\n{nodes}", builder.name, builder.driver));
+    }
+
+    #[test]
+    fn the_daemons_own_builder_is_read() {
+        check(
+            "Name:   default\nDriver: docker\n\nNodes:\nName:             default\nEndpoint:         default\n\
+             Status:           running\nBuildKit version: v0.0.0+unknown\n\
+             Platforms:        linux/amd64, linux/amd64/v2\nLabels:\n org.mobyproject.buildkit.worker.network: host\n",
+            expect![[r#"
+                default docker
+                default at default running Some("v0.0.0+unknown") [] None linux/amd64,linux/amd64/v2
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_builder_that_was_not_started_is_read() {
+        check(
+            "Name:          mb\nDriver:        docker-container\nLast Activity: 2026-11-25 07:34:05 +0000 UTC\n\nNodes:\n\
+             Name:                  mb0\nEndpoint:              unix:///run/docker.sock\n\
+             Driver Options:        image=\"127.0.0.1:1/buildkit:x\" network=\"host\"\n\
+             Status:                inactive\n\
+             BuildKit daemon flags: --allow-insecure-entitlement=network.host\n\
+             Platforms:             linux/arm64*\n\n\
+             Name:      mb1\nEndpoint:  gitlab\nError:     error during connect: Get \"http://docker.example.com/v1.45/x\"\n",
+            expect![[r#"
+                mb docker-container
+                mb0 at unix:///run/docker.sock inactive None ["image=127.0.0.1:1/buildkit:x", "network=host"] None linux/arm64
+                mb1 at gitlab  None [] Some("error during connect: Get \"http://docker.example.com/v1.45/x\"") 
+            "#]],
+        );
+    }
+
+    #[test]
+    fn something_else_is_no_builder() {
+        assert_eq!(BuilderFacts::parse("hello: world"), None);
+    }
+}
