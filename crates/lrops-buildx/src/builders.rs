@@ -13,6 +13,8 @@ pub struct BuilderFacts {
     pub driver: String,
     /// Its nodes.
     pub nodes: Vec<NodeFacts>,
+    /// Why it could not be looked at.
+    pub error: Option<String>,
 }
 
 /// What is known of a node of a builder.
@@ -45,10 +47,25 @@ impl BuilderFacts {
             .words(["buildx", "inspect"])
             .words(docker.place().builder.as_deref());
         let answer = docker.ask(&command)?;
-        Self::parse(&answer).ok_or_else(|| DockerError::Answer {
+        let builder = Self::parse(&answer).ok_or_else(|| DockerError::Answer {
             command: command.to_string(),
-            problem: "it names no builder and no driver".to_owned(),
-        })
+            problem: "it names no builder".to_owned(),
+        })?;
+        // buildx ends well even where it reached no daemon.
+        let failed = builder
+            .error
+            .iter()
+            .chain(builder.nodes.iter().flat_map(|node| &node.error))
+            .next();
+        match failed {
+            Some(error) if builder.build_platform().is_none() => Err(DockerError::Failed {
+                command: command.to_string(),
+                status: "it answered".to_owned(),
+                words: error.clone(),
+                output: error.clone(),
+            }),
+            _ => Ok(builder),
+        }
     }
 
     /// Returns every platform that a node of it can run programs of.
@@ -84,6 +101,7 @@ impl BuilderFacts {
             match (in_nodes, key) {
                 (false, "Name") => value.clone_into(&mut builder.name),
                 (false, "Driver") => value.clone_into(&mut builder.driver),
+                (false, "Error") => builder.error = Some(value.to_owned()),
                 (true, "Name") => builder.nodes.push(NodeFacts {
                     name: value.to_owned(),
                     ..NodeFacts::default()
@@ -96,7 +114,7 @@ impl BuilderFacts {
                 _ => {}
             }
         }
-        (!builder.name.is_empty() && !builder.driver.is_empty()).then_some(builder)
+        (!builder.name.is_empty()).then_some(builder)
     }
 }
 
@@ -188,6 +206,16 @@ mod tests {
                 mb0 at unix:///run/docker.sock inactive None ["image=127.0.0.1:1/buildkit:x", "network=host"] None linux/arm64
                 mb1 at gitlab  None [] Some("error during connect: Get \"http://docker.example.com/v1.45/x\"") 
             "#]],
+        );
+    }
+
+    #[test]
+    fn one_whose_daemon_does_not_answer_is_read() {
+        let answer = "Name:          default\nDriver:        \nError:         Cannot connect to the Docker daemon at unix:///nowhere.\n";
+        let builder = BuilderFacts::parse(answer).unwrap();
+        assert_eq!(
+            builder.error.as_deref(),
+            Some("Cannot connect to the Docker daemon at unix:///nowhere.")
         );
     }
 

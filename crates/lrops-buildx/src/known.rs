@@ -243,7 +243,7 @@ impl KnownFailure {
         if found.is_some() || said.contains(COMMAND_FAILED) {
             return found;
         }
-        find(TRANSFER_SIGNS, &said)
+        of_status(&said).or_else(|| find(TRANSFER_SIGNS, &said))
     }
 
     /// Recognises a failure from what a command of a Dockerfile said before it failed. Its own network is its own.
@@ -340,6 +340,19 @@ impl KnownFailure {
             Self::TimeOut => "an answer took too long: the network or the other side is slow",
             Self::Network => "a connection could not be made, or was cut",
         }
+    }
+}
+
+/// Recognises a registry's answer by its number: what follows the number are the registry's own words.
+fn of_status(said: &str) -> Option<KnownFailure> {
+    let (_, after) = said.rsplit_once("unexpected status")?;
+    let mut words = after.split([' ', ':', ',']);
+    let status: u16 =
+        words.find_map(|word| word.parse().ok().filter(|status| (400..600).contains(status)))?;
+    match status {
+        401 | 403 => Some(KnownFailure::Unauthorized),
+        408 | 429 | 500.. => Some(KnownFailure::RegistryBusy),
+        _ => None,
     }
 }
 

@@ -26,6 +26,19 @@ fn every_failure_has_a_cure_that_names_the_place() {
 }
 
 #[test]
+fn a_registrys_answer_is_known_by_its_number() {
+    let push = |status: &str| {
+        format!(
+            "ERROR: failed to push h.example:5000/a:1: failed commit on ref \"x\": unexpected status from PUT request to http://h.example:5000/v2/a/manifests/1: {status}"
+        )
+    };
+    check(&push("503 Proxy"), Some(KnownFailure::RegistryBusy));
+    check(&push("429 Too Many"), Some(KnownFailure::RegistryBusy));
+    check(&push("401 Who"), Some(KnownFailure::Unauthorized));
+    check(&push("400 Bad Request"), None);
+}
+
+#[test]
 fn a_failing_command_is_no_failure_of_the_network() {
     check(
         "ERROR: failed to solve: process \"/bin/sh -c curl x\" did not complete successfully: exit code: 6\n\

@@ -54,6 +54,13 @@ pub(super) fn serve(shared: &Shared, client: &TcpStream) {
         buffer: vec![0; BUFFER_SIZE_BYTES],
     };
     let mut reader = BufReader::with_capacity(BUFFER_SIZE_BYTES, client);
+    if begins_tls(client) {
+        // Clients that try https first go on with http when the answer is http's.
+        let mut client = client;
+        let _ =
+            client.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        return close_after_answer(client);
+    }
     while let Ok(Some(head)) = RequestHead::read(&mut reader) {
         match exchange.run(head, &mut reader) {
             Ok(Next::Request) => {}
@@ -61,6 +68,12 @@ pub(super) fn serve(shared: &Shared, client: &TcpStream) {
             Ok(Next::Cut) => return reset(client),
         }
     }
+}
+
+/// Returns whether a client begins with TLS' first record.
+fn begins_tls(client: &TcpStream) -> bool {
+    let mut first = [0];
+    matches!(client.peek(&mut first), Ok(1)) && first[0] == 0x16
 }
 
 impl Exchange<'_> {

@@ -22,13 +22,19 @@ fn check(workshop: &Workshop<'_>, arguments: &[&str], code: i32, expected: &[&st
 fn the_driver_of_an_old_daemon_is_recognised_and_the_cure_is_named() {
     let daemon = DockerDaemon::start_old();
     let workshop = Workshop::new(daemon.client());
-    let expected = [
-        "(multi-platform-unsupported)",
-        "lrops builder setup",
-        "containerd-snapshotter",
-        "by hand:\n",
+    let cures = ["lrops builder setup", "containerd-snapshotter", "by hand:\n"];
+    check(&workshop, &["build", "--engine=buildx", TWO, "."], 7, &cures);
+    let pushing = [
+        "build",
+        "--engine=buildx",
+        "--deliver=builder",
+        TWO,
+        "--tag=127.0.0.1:1/sample:1",
+        "--push",
+        ".",
     ];
-    check(&workshop, &["build", "--engine=buildx", TWO, "."], 7, &expected);
+    check(&workshop, &pushing, 7, &cures);
+    check(&workshop, &pushing, 7, &["(multi-platform-unsupported)"]);
 }
 
 #[test]

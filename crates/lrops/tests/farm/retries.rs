@@ -6,10 +6,13 @@ use lrops_testkit::proxy::{Disturbance, FaultProxy, Rule};
 use crate::delivery::docker_line;
 use crate::workshop::{Workshop, daemon};
 
-/// A registry's manifests answered with a failure that may pass.
+/// How often docker itself asks again at once, after a 429, before its push fails.
+const REQUESTS_OF_A_PUSH: usize = 6;
+
+/// An answer that asks to come back later.
 fn busy() -> Disturbance {
     Disturbance::Answer {
-        status: 503,
+        status: 429,
         headers: Vec::new(),
         body: b"later".to_vec(),
     }
@@ -22,7 +25,11 @@ fn a_push_that_fails_twice_is_tried_until_it_passes() {
     let registry = DebianRegistry::start();
     let proxy = FaultProxy::start(registry.address());
     let name = format!("{}/team/sample:retried", proxy.name());
-    proxy.rule(Rule::once("/manifests/", busy()).method("PUT").times(2));
+    proxy.rule(
+        Rule::once("/manifests/retried", busy())
+            .method("PUT")
+            .times(2 * REQUESTS_OF_A_PUSH),
+    );
     let ended = workshop
         .run(&[
             "build",
@@ -36,11 +43,7 @@ fn a_push_that_fails_twice_is_tried_until_it_passes() {
             ".",
         ])
         .succeeded();
-    for text in [
-        "retry 1 of 3 in 0.1 s",
-        "retry 2 of 3 in 0.2 s",
-        "503 Service Unavailable",
-    ] {
+    for text in ["retry 1 of 3 in 0.1 s", "retry 2 of 3 in 0.2 s", ": 429 "] {
         assert!(
             ended.stderr.contains(text),
             "{text:?} is not in:\n{}",
@@ -63,7 +66,11 @@ fn a_push_that_never_passes_ends_with_a_command_that_works_when_pasted() {
     let registry = DebianRegistry::start();
     let proxy = FaultProxy::start(registry.address());
     let name = format!("{}/team/sample:pasted", proxy.name());
-    proxy.rule(Rule::once("/manifests/", busy()).method("PUT").times(4));
+    proxy.rule(
+        Rule::once("/manifests/pasted", busy())
+            .method("PUT")
+            .times(4 * REQUESTS_OF_A_PUSH),
+    );
     let ended = workshop
         .run(&[
             "build",
