@@ -30,6 +30,12 @@ pub(crate) fn enter_user_namespace() -> Result<(), Failure> {
     mapped.map_err(|Refusal(message)| fail()(io::Error::other(message)))
 }
 
+/// Tries that this process can have a user namespace of its own with a table of binary formats, and stays in it.
+pub(crate) fn try_table() -> io::Result<()> {
+    enter_user_namespace().map_err(|failure| failure.into_source().1)?;
+    mounts::new_file_system("binfmt_misc", &[], rustix::mount::MountAttrFlags::empty()).map(drop)
+}
+
 /// Registers an emulator in the table of this process's user namespace, for as long as the descriptor is open.
 pub(crate) fn register(emulator: &Emulator) -> Result<OwnedFd, Failure> {
     let table = mounts::new_file_system("binfmt_misc", &[], rustix::mount::MountAttrFlags::empty());
