@@ -4,6 +4,10 @@
 //! and from the sources of docker's command line, buildx and BuildKit where another version words it otherwise.
 //! `docs/guide.md` has a paragraph for each.
 
+mod cure;
+#[cfg(test)]
+mod tests;
+
 /// A failure whose cause and cure are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KnownFailure {
@@ -47,8 +51,11 @@ pub enum KnownFailure {
     Network,
 }
 
-/// How a failure is recognised: it is the first row of which a text is in what was said.
-const SIGNS: &[(KnownFailure, &[&str])] = &[
+/// How a failure is recognised: by any of these texts, in small letters.
+type Row = (KnownFailure, &'static [&'static str]);
+
+/// The first row counts of which a text is in what was said.
+const SIGNS: &[Row] = &[
     (
         KnownFailure::BuildxMissing,
         &[
@@ -140,7 +147,7 @@ const SIGNS: &[(KnownFailure, &[&str])] = &[
 ];
 
 /// Rows that are looked for only when no command of the Dockerfile failed: a command's own words are its own.
-const TRANSFER_SIGNS: &[(KnownFailure, &[&str])] = &[
+const TRANSFER_SIGNS: &[Row] = &[
     (KnownFailure::NoActiveSession, &["no active session"]),
     (
         KnownFailure::RegistryBusy,
@@ -232,15 +239,16 @@ impl KnownFailure {
     /// Recognises a failure from what a program said.
     pub fn recognise(output: &str) -> Option<Self> {
         let said = output.to_lowercase();
-        let of = |rows: &[(Self, &[&str])]| {
-            let found = |(_, signs): &&(Self, &[&str])| signs.iter().any(|sign| said.contains(sign));
-            rows.iter().find(found).map(|(failure, _)| *failure)
-        };
-        let found = of(SIGNS);
+        let found = find(SIGNS, &said);
         if found.is_some() || said.contains(COMMAND_FAILED) {
             return found;
         }
-        of(TRANSFER_SIGNS)
+        find(TRANSFER_SIGNS, &said)
+    }
+
+    /// Recognises a failure from what a command of a Dockerfile said before it failed. Its own network is its own.
+    pub fn of_command(output: &str) -> Option<Self> {
+        find(SIGNS, &output.to_lowercase())
     }
 
     /// Returns whether the same command may succeed a little later.
@@ -335,7 +343,7 @@ impl KnownFailure {
     }
 }
 
-mod cure;
-
-#[cfg(test)]
-mod tests;
+fn find(rows: &[Row], said: &str) -> Option<KnownFailure> {
+    let found = |(_, signs): &&Row| signs.iter().any(|sign| said.contains(sign));
+    rows.iter().find(found).map(|(failure, _)| *failure)
+}

@@ -12,7 +12,7 @@ mod process;
 mod progress;
 mod version;
 
-pub use build::{BuildxEngine, BuildxError, BuildxSettings, Delivery, NeededContext, PassedOn, ProvideBase};
+pub use build::{BuildxEngine, BuildxError, BuildxSettings, Delivery, NeededContext, PassedOn};
 pub use builders::{BuilderFacts, NodeFacts};
 pub use command_line::CommandLine;
 pub use docker::{BuilderPlace, Docker, DockerError};

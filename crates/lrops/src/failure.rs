@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use lrops_buildx::{BuilderPlace, BuildxError, DockerError, KnownFailure, ProcessError};
 use lrops_engine::IMAGE_ACCESS_DENIED;
 use lrops_model::blob::BlobError;
 use lrops_model::engine::{BuildError, StepFailure};
@@ -71,6 +72,18 @@ pub(crate) enum Failure {
         source: Box<PublishError>,
         /// The command that goes on where this one stopped.
         continuation: String,
+    },
+    /// Docker, buildx or a builder did not do what it was asked.
+    #[error("{message}")]
+    Farm {
+        /// What was being done, or what is wrong.
+        message: String,
+        /// Which of the known failures it is.
+        known: Option<KnownFailure>,
+        /// Where it happened.
+        place: BuilderPlace,
+        /// The cause, if there is a further one.
+        source: Option<Cause>,
     },
     /// The machine does not allow it.
     #[error("{message}")]
@@ -172,6 +185,39 @@ impl Failure {
         }
     }
 
+    /// Returns that a docker command did not do what it was run for.
+    pub(crate) fn docker(error: DockerError, place: &BuilderPlace) -> Self {
+        if let DockerError::Run {
+            source: ProcessError::Cancelled(_),
+            ..
+        } = error
+        {
+            return Self::Cancelled;
+        }
+        let known = error.known();
+        let message = error.to_string();
+        let source = match error {
+            DockerError::Run { source, .. } => Some(Box::new(source) as Cause),
+            DockerError::Failed { .. } | DockerError::Answer { .. } => None,
+        };
+        Self::Farm {
+            message,
+            known,
+            place: place.clone(),
+            source,
+        }
+    }
+
+    /// Returns a failure of the build farm that is known, and was noticed before docker was asked.
+    pub(crate) fn known(known: KnownFailure, place: &BuilderPlace, message: impl Into<String>) -> Self {
+        Self::Farm {
+            message: message.into(),
+            known: Some(known),
+            place: place.clone(),
+            source: None,
+        }
+    }
+
     /// Returns that a file could not be written.
     pub(crate) fn write(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         Self::work(format!("failed to write {}", path.into().display()), source)
@@ -220,6 +266,7 @@ impl Failure {
             Self::Check { .. } => 3,
             Self::Verify { .. } => 4,
             Self::Unauthorized { .. } => 6,
+            Self::Farm { known, .. } => farm_exit_code(*known),
             Self::Machine { .. } => 7,
             Self::Cancelled => 130,
             Self::Registry(error) if error.is_refused() => 6,
@@ -239,7 +286,28 @@ fn publish_exit_code(error: &PublishError) -> u8 {
     }
 }
 
+fn farm_exit_code(known: Option<KnownFailure>) -> u8 {
+    match known {
+        Some(KnownFailure::Unauthorized) => 6,
+        Some(known) if known.is_environment() => 7,
+        _ => 1,
+    }
+}
+
+/// Returns what `docker buildx` said of a build that it failed to carry out.
+pub(crate) fn buildx_error(error: &BuildError) -> Option<&BuildxError> {
+    match error {
+        BuildError::Environment { source, .. } | BuildError::Other { source, .. } => source.downcast_ref(),
+        _ => None,
+    }
+}
+
 fn build_exit_code(error: &BuildError) -> u8 {
+    if let Some(error) = buildx_error(error) {
+        // What has arrived at the registry by way of the builder is not sent again by the command that is shown.
+        let goes_on = error.pushes && error.is_exhausted();
+        return if goes_on { 5 } else { farm_exit_code(error.known) };
+    }
     match error {
         BuildError::Request { .. } => 2,
         BuildError::Environment { .. } => 7,

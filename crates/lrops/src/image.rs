@@ -123,22 +123,31 @@ impl Lookup<'_> {
             );
             return Err(Failure::usage(message));
         };
-        let registry = open()?;
-        let resolved = registry
-            .resolve(reference, self.cancel)
-            .map_err(Failure::registry)?;
-        // What a tag names may change meanwhile; the digest does not.
-        let pinned = reference.with_digest(resolved.descriptor.digest);
-        Ok(PlacedImage {
-            name: reference.familiar(),
-            source: Box::new(registry.image(&pinned, self.cancel)),
-            root: resolved.descriptor,
-            place: Place::Registry(reference.clone()),
-        })
+        PlacedImage::in_registry(&open()?, reference, self.cancel)
     }
 }
 
 impl PlacedImage {
+    /// Finds an image in a registry.
+    ///
+    /// # Errors
+    /// When the registry has none of this name, or cannot be asked.
+    pub(crate) fn in_registry(
+        registry: &Registry,
+        reference: &Reference,
+        cancel: &CancelToken,
+    ) -> Result<Self, Failure> {
+        let resolved = registry.resolve(reference, cancel).map_err(Failure::registry)?;
+        // What a tag names may change meanwhile; the digest does not.
+        let pinned = reference.with_digest(resolved.descriptor.digest);
+        Ok(Self {
+            name: reference.familiar(),
+            source: Box::new(registry.image(&pinned, cancel)),
+            root: resolved.descriptor,
+            place: Place::Registry(reference.clone()),
+        })
+    }
+
     /// Finds an image: the directory of a layout, an archive, a name in the store, or else in its registry.
     /// `docker://NAME` means the registry's in any case.
     ///

@@ -16,6 +16,7 @@ mod configuration;
 mod delivery;
 mod environment;
 mod failure;
+mod farm;
 mod fields;
 mod image;
 mod progress;

@@ -22,6 +22,12 @@ impl Proved {
         &self.tree
     }
 
+    /// Returns how many programs were looked at.
+    pub(crate) fn programs(&self) -> usize {
+        let platforms = self.report.iter().flat_map(|report| &report.platforms);
+        platforms.map(|platform| platform.programs).sum()
+    }
+
     /// Returns what was found, where lrops looked for itself.
     pub(crate) fn report(&self) -> Option<&Report> {
         self.report.as_ref()

@@ -201,7 +201,8 @@ const RETRY_WAIT_MAX: Duration = Duration::from_mins(5);
 const RETRIES_MAX: usize = 100;
 
 /// Waits that double each time.
-fn retry_waits(configuration: &Configuration, arguments: &RegistryArguments) -> Vec<Duration> {
+/// Returns the waits before each retry, from flags and `lrops.toml`.
+pub(crate) fn retry_waits(configuration: &Configuration, arguments: &RegistryArguments) -> Vec<Duration> {
     let section = &configuration.sections.push;
     let retries = arguments.retries.or(section.retries).unwrap_or(RETRY_WAITS.len());
     let retries = retries.min(RETRIES_MAX);

@@ -1,6 +1,7 @@
 //! Shows failures and findings: the cause first, then the place, then the end of the output and where the whole log is,
 //! then what can be done.
 
+mod farm;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +10,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use lrops_buildx::{BuilderPlace, KnownFailure};
 use lrops_dockerfile::instruction::Dockerfile;
 use lrops_model::engine::{BuildError, StepError};
 use lrops_model::finding::{Finding, Severity};
@@ -17,7 +19,7 @@ use lrops_remote::registry::PushError;
 
 use crate::amounts;
 use crate::configuration::ConfigurationError;
-use crate::failure::Failure;
+use crate::failure::{Failure, buildx_error};
 use crate::progress::instruction_line;
 
 /// How advice to write another word begins.
@@ -68,6 +70,14 @@ pub(crate) fn failure(failure: &Failure) -> String {
             findings: found,
         }) => findings(found, Source { name, text }),
         Failure::Build(BuildError::Step(step)) => step_failure(step),
+        Failure::Build(error) if buildx_error(error).is_some() => {
+            let advice = buildx_error(error).map(farm::buildx_advice);
+            chain(failure, advice.as_deref())
+        }
+        Failure::Farm { known, place, .. } => {
+            let advice = known.map(|known| farm::known_advice(known, place));
+            chain(failure, advice.as_deref())
+        }
         Failure::Configuration(error) => match error.as_ref() {
             ConfigurationError::Mistake {
                 path,
@@ -251,6 +261,11 @@ fn step_failure(step: &StepError) -> String {
     }
     if let Some(log) = &step.log {
         let _ = write!(text, "\n\nThe whole output is in {}", log.display());
+    }
+    let said = format!("{}\n{}", step.output_tail.join("\n"), step.cause);
+    if let Some(known) = KnownFailure::of_command(&said) {
+        let advice = farm::known_advice(known, &BuilderPlace::default());
+        let _ = write!(text, "\n\nlikely cause: {advice}");
     }
     text
 }

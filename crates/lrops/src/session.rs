@@ -1,6 +1,6 @@
 //! Everything that work on the store takes, put together: namespaces, store, snapshots, bases, registries.
 //!
-//! Opened before any thread: entering the namespaces comes first.
+//! Opened before any thread: entering the namespaces comes first, where work needs them.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -33,8 +33,6 @@ pub(crate) const LOCK_FILE_NAME: &str = "lrops.lock";
 pub(crate) struct Session {
     /// The store.
     pub(crate) store: Store,
-    /// Where file trees are.
-    pub(crate) snapshotter: Box<dyn Snapshotter>,
     configuration: Configuration,
     registries: Registries,
     lock: Option<Lock>,
@@ -47,6 +45,8 @@ pub(crate) struct Session {
 pub(crate) enum Use<'a> {
     /// No: something is built, until it is cancelled.
     Build(&'a CancelToken),
+    /// No: something is built elsewhere, until it is cancelled. That needs no namespaces.
+    Farm(&'a CancelToken),
     /// Yes: this session looks, or collects itself.
     Look,
 }
@@ -63,11 +63,13 @@ impl Session {
         environment: &Environment,
         how: Use<'_>,
     ) -> Result<Self, Failure> {
-        lrops_sandbox::enter()
-            .map_err(|source| Failure::machine("failed to enter lrops' own namespaces", source))?;
+        if !matches!(how, Use::Farm(_)) {
+            lrops_sandbox::enter()
+                .map_err(|source| Failure::machine("failed to enter lrops' own namespaces", source))?;
+        }
         let store = open_store(root)?;
         let in_use = match how {
-            Use::Build(cancel) => {
+            Use::Build(cancel) | Use::Farm(cancel) => {
                 let lock = store.use_lock(cancel);
                 Some(lock.map_err(|source| Failure::work("failed to use the store", source))?)
             }
@@ -75,7 +77,6 @@ impl Session {
         };
         let registries = Registries::open(&configuration, registries, environment)?;
         Ok(Self {
-            snapshotter: snapshotter(&store)?,
             registries,
             lock: read_lock(configuration.directory())?,
             now: environment.now,
@@ -118,9 +119,10 @@ impl Session {
             }
             Ok(built.manifest)
         };
+        let snapshotter = self.snapshotter()?;
         let engine = EmbeddedEngine::new(EngineSettings {
             store: &self.store,
-            snapshotter: self.snapshotter.as_ref(),
+            snapshotter: snapshotter.as_ref(),
             provide_base: Some(&provide),
             registry: Some(&self.registries.registry),
             build_id: build_id(self.now),
@@ -161,8 +163,16 @@ impl Session {
         Ok(bases.build(request, self.store.layout(), wanted.cancel, on_progress)?)
     }
 
+    /// Returns where file trees are: overlays where the kernel mounts them, else copies.
+    ///
+    /// # Errors
+    /// When they cannot be opened.
+    pub(crate) fn snapshotter(&self) -> Result<Box<dyn Snapshotter>, Failure> {
+        snapshotter(&self.store)
+    }
+
     /// As [`Session::build_base`], for a way to show progress that belongs to the calling thread.
-    fn build_base_showing(
+    pub(crate) fn build_base_showing(
         &self,
         bases: &Bases,
         wanted: BaseWanted<'_>,

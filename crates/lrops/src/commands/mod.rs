@@ -2,6 +2,7 @@
 
 mod base;
 mod build;
+mod by_builder;
 mod cache;
 mod check;
 mod image;

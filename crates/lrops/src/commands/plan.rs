@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use lrops_engine::plan::{Plan, is_shown};
+use lrops_dockerfile::emulation;
+use lrops_engine::plan::is_shown;
 use lrops_model::engine::BuildError;
 use lrops_model::finding::Finding;
-use lrops_model::graph::{Op, StepId};
+use lrops_model::graph::{Graph, Op, StepId};
 use lrops_model::platform::Platform;
 use lrops_model::request::BuildRequest;
 use serde::Serialize;
@@ -14,12 +15,14 @@ use serde::Serialize;
 use super::build::open;
 use super::{print, print_json, say};
 use crate::amounts;
-use crate::arguments::{Format, PlanArguments, ProgressMode};
+use crate::arguments::{EngineName, Format, PlanArguments, ProgressMode};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::progress::instruction_line;
+use crate::farm::Farm;
+use crate::progress::{Progress, instruction_line};
 use crate::report::{self, Source};
 use crate::request::{Intent, resolve};
+use crate::session::Session;
 use crate::style::{ACCENT, DIM, GOOD, HEAD, WARN, painted};
 
 /// Shows the plan of a build.
@@ -46,34 +49,67 @@ pub(super) fn plan(intent: &Intent, format: Format, environment: &Environment) -
         intent.progress
     };
     let (session, progress) = open(intent, mode, environment)?;
-    let on_event = |event| progress.event(&event);
-    let planned = session.with_engine(&intent.request, &on_event, |engine| {
-        let plan = engine.plan(&intent.request, &on_event)?;
-        let cached = engine.cached(&intent.request, &plan)?;
-        Ok::<_, BuildError>((plan, cached))
-    });
+    let outline = match intent.engine.engine {
+        EngineName::Embedded => embedded(intent, &session, &progress),
+        EngineName::Buildx => farm(intent, &session, &progress, environment),
+    };
     progress.finish();
-    let (plan, cached) = planned??;
-    let outline = Outline::new(&plan, &cached, &intent.request);
+    let outline = outline?;
     match format {
         Format::Json => print_json(&outline),
         Format::Text => {
             let dockerfile = &intent.request.dockerfile;
-            if !plan.findings.is_empty() {
+            if !outline.findings.is_empty() {
                 let source = Source {
                     name: &dockerfile.name,
                     text: &dockerfile.text,
                 };
-                say(&format!("{}\n", report::findings(&plan.findings, source)));
+                say(&format!("{}\n", report::findings(&outline.findings, source)));
             }
             print(&outline.to_string())
         }
     }
 }
 
+fn embedded(intent: &Intent, session: &Session, progress: &Progress) -> Result<Outline, Failure> {
+    let on_event = |event| progress.event(&event);
+    let planned = session.with_engine(&intent.request, &on_event, |engine| {
+        let plan = engine.plan(&intent.request, &on_event)?;
+        let cached = engine.cached(&intent.request, &plan)?;
+        Ok::<_, BuildError>((plan, cached))
+    });
+    let (plan, cached) = planned??;
+    let outline = Outline::new(intent, &intent.request, &plan.graph, &cached);
+    Ok(Outline {
+        findings: plan.findings,
+        ..outline
+    })
+}
+
+fn farm(
+    intent: &Intent,
+    session: &Session,
+    progress: &Progress,
+    environment: &Environment,
+) -> Result<Outline, Failure> {
+    let farm = Farm::prepare(intent, session, progress, environment)?;
+    let commands = farm.commands()?;
+    let outline = Outline::new(intent, farm.request(), farm.graph(), &BTreeSet::new());
+    Ok(Outline {
+        findings: emulation::findings(farm.graph(), farm.request()),
+        commands: commands.iter().map(ToString::to_string).collect(),
+        ..outline
+    })
+}
+
 /// A plan as it is shown.
 #[derive(Debug, Serialize)]
 struct Outline {
+    engine: &'static str,
+    /// Why this engine was taken.
+    because: String,
+    /// What buildx is asked with.
+    commands: Vec<String>,
     dockerfile: String,
     platforms: Vec<Platform>,
     build_platform: Platform,
@@ -101,14 +137,10 @@ struct Row {
 }
 
 impl Outline {
-    fn new(plan: &Plan, cached: &BTreeSet<StepId>, request: &BuildRequest) -> Self {
-        let shown = plan
-            .graph
-            .order
-            .iter()
-            .filter(|id| is_shown(&plan.graph.step(**id).op));
+    fn new(intent: &Intent, request: &BuildRequest, graph: &Graph, cached: &BTreeSet<StepId>) -> Self {
+        let shown = graph.order.iter().filter(|id| is_shown(&graph.step(**id).op));
         let steps = shown.map(|id| {
-            let step = plan.graph.step(*id);
+            let step = graph.step(*id);
             let label = step.label.clone();
             Row {
                 id: *id,
@@ -121,7 +153,7 @@ impl Outline {
                 line: label.place.map(|place| place.line),
                 once: label.platforms.len() > 1,
                 platforms: label.platforms,
-                emulated: plan.is_emulated(request, *id),
+                emulated: emulation::platform(graph, &request.build_platform, *id).is_some(),
                 cached: cached.contains(id),
             }
         });
@@ -130,7 +162,10 @@ impl Outline {
             platforms: request.platforms.clone(),
             build_platform: request.build_platform.clone(),
             steps: steps.collect(),
-            findings: plan.findings.clone(),
+            findings: Vec::new(),
+            engine: intent.engine.name(),
+            because: intent.engine.reason.clone(),
+            commands: Vec::new(),
         }
     }
 
@@ -234,7 +269,19 @@ impl std::fmt::Display for Outline {
                 writeln!(f, "{line}")?;
             }
         }
-        self.write_counts(f)
+        self.write_counts(f)?;
+        if self.engine == "buildx" {
+            writeln!(
+                f,
+                "\n{} because {}:",
+                painted(HEAD, "docker buildx is asked"),
+                self.because
+            )?;
+            for command in &self.commands {
+                writeln!(f, "  {command}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -281,6 +328,9 @@ mod tests {
     #[expect(clippy::needless_pass_by_value, reason = "expect! gives a value")]
     fn check(platforms: &[&str], steps: Vec<Row>, expected: Expect) {
         let outline = Outline {
+            engine: "embedded",
+            because: String::new(),
+            commands: vec![],
             dockerfile: "Dockerfile".to_owned(),
             platforms: platforms
                 .iter()

@@ -11,6 +11,7 @@ use super::publishing::Published;
 use crate::amounts;
 use crate::image::Row;
 use crate::progress::Tally;
+use crate::request::EngineChoice;
 use crate::style::{HEAD, painted};
 use crate::table::{Align, Table};
 
@@ -19,7 +20,9 @@ pub(super) struct Summary<'a> {
     pub(super) root: &'a Descriptor,
     pub(super) rows: &'a [Row],
     pub(super) tags: &'a [Reference],
-    pub(super) store: &'a Path,
+    /// The store, when the image is there.
+    pub(super) store: Option<&'a Path>,
+    pub(super) engine: &'a EngineChoice,
     pub(super) places: &'a [String],
     pub(super) tally: &'a Tally,
     pub(super) programs: usize,
@@ -40,7 +43,13 @@ pub(super) fn summary(summary: &Summary<'_>) -> String {
     } else {
         format!("as {}", names.join(", "))
     };
-    line("stored", &format!("{names}, in {}", summary.store.display()));
+    if let Some(store) = summary.store {
+        line("stored", &format!("{names}, in {}", store.display()));
+    }
+    line(
+        "engine",
+        &format!("{}: {}", summary.engine.name(), summary.engine.reason),
+    );
     for place in summary.places {
         line("written", place);
     }

@@ -15,6 +15,16 @@ pub(crate) struct EngineChoice {
     pub(crate) reason: String,
 }
 
+impl EngineChoice {
+    /// Returns the engine's name.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.engine {
+            EngineName::Embedded => "embedded",
+            EngineName::Buildx => "buildx",
+        }
+    }
+}
+
 /// Returns where buildx builds: flags, then environment, then `lrops.toml`, then docker's own defaults.
 pub(crate) fn builder_place(
     arguments: &BuilderArguments,

@@ -28,13 +28,14 @@ use lrops_model::request::{BuildRequest, CacheUse, EmulationPolicy, PullPolicy};
 use lrops_remote::registry::PushSettings;
 
 use crate::arguments::{
-    BuildArguments, Format, Judgement, PlaceArguments, ProgressMode, PublishArguments, RegistryArguments,
-    judge,
+    BuildArguments, EngineName, Format, Judgement, PlaceArguments, ProgressMode, PublishArguments,
+    RegistryArguments, judge,
 };
 use crate::commands::{overwrite, push_settings};
 use crate::configuration::{self, Configuration, EmulationWord, NetworkWord};
 use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::farm::{FarmFlags, farm_flags};
 use crate::fields;
 use crate::publish::Overwrite;
 
@@ -50,6 +51,8 @@ pub(crate) struct Intent {
     pub(crate) engine: EngineChoice,
     /// Where buildx builds, when it does.
     pub(crate) builder: BuilderPlace,
+    /// What the flags say that concerns the build farm alone.
+    pub(crate) farm: FarmFlags,
     /// What to do with it.
     pub(crate) method: Method,
     /// Where the result goes besides the store.
@@ -105,9 +108,10 @@ pub(crate) enum Method {
 pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> Result<Intent, Failure> {
     let mut arguments = arguments.clone();
     untangle_architectures(&mut arguments);
-    let mut notices = judged(&arguments)?;
     let method = method(&arguments)?;
     let configuration = find_configuration(&arguments, environment)?;
+    let engine = engine::choose(arguments.engine, &arguments.builder, &configuration, environment);
+    let mut notices = judged(&arguments, engine.engine)?;
     let section = &configuration.sections.build;
     let store = environment.store_root(arguments.places.store.as_deref());
     let place = places::find(&arguments, &configuration, environment, &store)?;
@@ -157,12 +161,12 @@ pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> 
         cancel: CancelToken::new(),
     };
     let publish = publish(&arguments, &configuration, &outputs.places, &request.tags)?;
-    let engine = engine::choose(arguments.engine, &arguments.builder, &configuration, environment);
     let builder = builder_place(&arguments.builder, &configuration, environment);
     Ok(Intent {
         request,
         engine,
         builder,
+        farm: farm_flags(&arguments, &configuration),
         method,
         outputs: outputs.places,
         publish,
@@ -219,9 +223,9 @@ fn untangle_architectures(arguments: &mut BuildArguments) {
     }
 }
 
-fn judged(arguments: &BuildArguments) -> Result<Vec<String>, Failure> {
+fn judged(arguments: &BuildArguments, engine: EngineName) -> Result<Vec<String>, Failure> {
     let mut notices = Vec::new();
-    for judgement in judge(arguments) {
+    for judgement in judge(arguments, engine) {
         match judgement {
             Judgement::MeansNothing { flag, reason } => {
                 notices.push(format!("{flag} means nothing here: {reason}"));

@@ -1,0 +1,98 @@
+//! Flags that buildx gets as they were typed: the request does not hold them, or holds only what they lead to.
+
+use std::fs;
+
+use lrops_buildx::PassedOn;
+use lrops_model::request::BuildRequest;
+
+use crate::arguments::BuildArguments;
+use crate::configuration::{Configuration, DeliverWord};
+
+/// The longest secret that BuildKit takes, in bytes.
+const SECRET_BYTES_MAX: u64 = 500 * 1024;
+
+/// What the flags say that concerns the build farm alone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FarmFlags {
+    /// Who publishes the image.
+    pub(crate) deliver: DeliverWord,
+    /// Whether the image is wanted in the daemon, too.
+    pub(crate) load: bool,
+    everywhere: Vec<String>,
+    main: Vec<String>,
+    attests: bool,
+}
+
+/// Reads the flags.
+pub(crate) fn farm_flags(arguments: &BuildArguments, configuration: &Configuration) -> FarmFlags {
+    let foreign = &arguments.foreign;
+    let mut everywhere = Words::default();
+    everywhere.all("--secret", &arguments.secret);
+    everywhere.all("--ssh", &arguments.ssh);
+    everywhere.all("--ulimit", &foreign.ulimit);
+    everywhere.one("--cgroup-parent", foreign.cgroup_parent.as_ref());
+    // `security.insecure` is in the request already.
+    let allowed = arguments
+        .allow
+        .iter()
+        .filter(|allowed| *allowed != "security.insecure");
+    everywhere.all("--allow", &allowed.cloned().collect::<Vec<_>>());
+    let host = arguments.network.as_ref().filter(|network| *network == "host");
+    everywhere.one("--network", host);
+    let mut main = Words::default();
+    main.all("--cache-from", &arguments.cache_from);
+    main.all("--cache-to", &arguments.cache_to);
+    let mut attestations = Words::default();
+    attestations.all("--attest", &arguments.attest);
+    attestations.one("--sbom", arguments.sbom.as_ref());
+    attestations.one("--provenance", arguments.provenance.as_ref());
+    let attests = !attestations.0.is_empty();
+    main.0.extend(attestations.0);
+    FarmFlags {
+        deliver: arguments
+            .deliver
+            .or(configuration.sections.buildx.deliver)
+            .unwrap_or_default(),
+        load: arguments.load == Some(true),
+        everywhere: everywhere.0,
+        main: main.0,
+        attests,
+    }
+}
+
+impl FarmFlags {
+    /// Returns the flags for a request; with the host's certificate authorities where a `RUN` mounts them.
+    pub(super) fn passed_on(&self, request: &BuildRequest, mounts_host_ca: bool) -> PassedOn {
+        let mut everywhere = self.everywhere.clone();
+        let fits =
+            |path: &std::path::PathBuf| fs::metadata(path).is_ok_and(|file| file.len() <= SECRET_BYTES_MAX);
+        let bundle = request.host_ca.as_ref().filter(|path| fits(path));
+        if let (Some(path), true, false) = (bundle, mounts_host_ca, request.secrets.contains_key("host-ca")) {
+            everywhere.extend([
+                "--secret".to_owned(),
+                format!("id=host-ca,src={}", path.display()),
+            ]);
+        }
+        PassedOn {
+            everywhere,
+            main: self.main.clone(),
+            attests: self.attests,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Words(Vec<String>);
+
+impl Words {
+    fn one(&mut self, flag: &str, value: Option<&String>) {
+        let words = value.map(|value| [flag.to_owned(), value.clone()]);
+        self.0.extend(words.into_iter().flatten());
+    }
+
+    fn all(&mut self, flag: &str, values: &[String]) {
+        for value in values {
+            self.one(flag, Some(value));
+        }
+    }
+}

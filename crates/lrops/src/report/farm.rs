@@ -1,0 +1,36 @@
+//! What to do about failures of the build farm.
+
+use lrops_buildx::{BuilderPlace, BuildxError, KnownFailure};
+
+use crate::amounts;
+
+/// Returns the likely cause of a known failure, and what to try.
+pub(crate) fn known_advice(known: KnownFailure, place: &BuilderPlace) -> String {
+    let cures = known.cures(place).into_iter().map(|cure| format!("\n  - {cure}"));
+    format!(
+        "{} ({})\nto try:{}",
+        known.cause(),
+        known.name(),
+        cures.collect::<String>()
+    )
+}
+
+/// Returns what to do about a build that buildx failed to carry out: likely causes, what to try, and the command to
+/// paste.
+pub(super) fn buildx_advice(error: &BuildxError) -> String {
+    let tried = match error.attempts {
+        0 | 1 => String::new(),
+        attempts => format!("tried {}; ", amounts::count(attempts, "time")),
+    };
+    let known = match error.known {
+        Some(known) => format!("likely cause: {}", known_advice(known, &error.place)),
+        None if error.output.trim().is_empty() => String::new(),
+        None => format!("it said:\n{}", indented(&error.output)),
+    };
+    format!("{tried}{known}\nby hand:\n  {}", error.command)
+}
+
+fn indented(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
+    lines.join("\n")
+}
