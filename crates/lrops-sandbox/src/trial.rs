@@ -155,7 +155,7 @@ impl Attempt {
 /// File systems that the kernel takes below an overlay but not as the one that it writes to, or that lack what it needs
 /// then: those that other machines or programs may change, other overlays, and those that ignore case (`ovl_get_upper`
 /// and `ovl_mount_dir` in the kernel's `fs/overlayfs`).
-const UNFIT: &[(i64, &str)] = &[
+const UNFIT: &[(u32, &str)] = &[
     (0x794c_7630, "an overlay"),
     (0x6969, "NFS"),
     (0x6573_5546, "FUSE"),
@@ -171,8 +171,13 @@ const UNFIT: &[(i64, &str)] = &[
 /// Mounts an overlay over the directory's disk, for reading, and judges whether it could also be written to.
 fn try_overlay(directory: &Path) -> io::Result<()> {
     let opened = File::open(directory)?;
-    let kind = rustix::fs::fstatfs(&opened)?.f_type;
-    if let Some((_, name)) = UNFIT.iter().find(|(magic, _)| i64::from(kind) == *magic) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a kind is a number of 32 bits in a wider place"
+    )]
+    let kind = rustix::fs::fstatfs(&opened)?.f_type as u32;
+    if let Some((_, name)) = UNFIT.iter().find(|(magic, _)| kind == *magic) {
         let message = format!("the disk is {name}, which no overlay can write to");
         return Err(io::Error::new(io::ErrorKind::Unsupported, message));
     }
