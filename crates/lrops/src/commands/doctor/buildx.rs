@@ -117,21 +117,21 @@ impl Problem {
             Some(known) => Remedy::known(known, place),
             None => Remedy::known(KnownFailure::DaemonUnreachable, place),
         };
-        Check::ill(State::Broken, name, self.said.as_str(), remedy)
-    }
-
-    fn is(&self, known: KnownFailure) -> bool {
-        self.known == Some(known)
+        // docker's own last words are then about its help.
+        let found = match self.known {
+            Some(KnownFailure::BuildxMissing) => "docker has no such plugin",
+            _ => self.said.as_str(),
+        };
+        Check::ill(State::Broken, name, found, remedy)
     }
 }
 
 /// Judges docker and what is behind it.
 pub(super) fn judge(wanted: &FarmWanted, facts: &FarmFacts) -> Vec<Check> {
     let place = &wanted.place;
-    if let Some(problem) = missing(facts) {
+    if is_docker_missing(facts) {
         let found = "there is none on PATH";
         let remedy = Remedy::known(KnownFailure::DockerMissing, place);
-        debug_assert!(problem.is(KnownFailure::DockerMissing));
         return vec![Check::ill(State::Broken, "docker", found, remedy)];
     }
     let mut checks = vec![buildx(&facts.version, place), context(wanted, &facts.endpoint)];
@@ -150,9 +150,9 @@ pub(super) fn judge(wanted: &FarmWanted, facts: &FarmFacts) -> Vec<Check> {
     checks
 }
 
-fn missing(facts: &FarmFacts) -> Option<&Problem> {
-    let problem = facts.version.as_ref().err()?;
-    problem.is(KnownFailure::DockerMissing).then_some(problem)
+fn is_docker_missing(facts: &FarmFacts) -> bool {
+    let problem = facts.version.as_ref().err();
+    problem.is_some_and(|problem| problem.known == Some(KnownFailure::DockerMissing))
 }
 
 fn buildx(version: &Answer<BuildxVersion>, place: &BuilderPlace) -> Check {

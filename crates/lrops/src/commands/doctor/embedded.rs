@@ -8,6 +8,7 @@ use lrops_model::platform::Platform;
 use lrops_model::request::EmulationPolicy;
 use lrops_sandbox::trial::{Attempt, Entry, Trial, attempt};
 use lrops_sandbox::{Mapping, NamespaceCause, SingleReason};
+use lrops_store::store::Store;
 
 use super::disk::existing;
 use super::emulation::{Emulated, foreign_programs};
@@ -67,9 +68,15 @@ impl MachineFacts {
             let value = fs::read_to_string(path).ok()?;
             Some((*name, value.trim().to_owned()))
         };
+        let mut trial = attempt(&existing(store)).map_err(|error| one_line(&error));
+        if let Ok(trial) = &mut trial
+            && Store::look(store).is_err()
+        {
+            trial.overlay = Attempt::Untried;
+        }
         Self {
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
-            trial: attempt(&existing(store)).map_err(|error| one_line(&error)),
+            trial,
             switches: SWITCHES.iter().filter_map(switch).collect(),
             store: store.to_owned(),
             emulated: Emulated {
@@ -191,7 +198,7 @@ fn subordinate_ids(entry: &Entry) -> Check {
 fn overlay(attempt: &Attempt, store: &Path) -> Check {
     match attempt {
         Attempt::Works => Check::ok("overlay", "snapshots on the store's disk can be overlays"),
-        Attempt::Untried => Check::not_needed("overlay", "not tried: user namespaces come first"),
+        Attempt::Untried => Check::not_needed("overlay", "not tried: user namespaces and a store come first"),
         Attempt::Fails { message } => Check::ill(
             State::Warning,
             "overlay",
