@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 use crate::failure::Failure;
 use crate::system_packages;
 use crate::test_counts::TestCounts;
-use crate::{fuzz, programs, tidy};
+use crate::{fuzz, programs, test_programs, tidy};
 
 /// Names the directory with other projects' test cases, which lie outside this repository.
 const CONFORMANCE_VARIABLE: &str = "LROPS_CONFORMANCE";
@@ -29,6 +29,11 @@ pub(crate) fn run(root: &Path) -> ExitCode {
     note(
         "system packages",
         system_packages::install(system_packages::FOR_TESTS),
+    );
+    headline("test programs");
+    note(
+        "test programs",
+        crate::target_directory().and_then(|target| test_programs::install(&target)),
     );
     headline("formatting");
     note(

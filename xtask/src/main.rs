@@ -19,6 +19,7 @@ mod fuzz;
 mod programs;
 mod system_packages;
 mod test_counts;
+mod test_programs;
 mod tidy;
 mod tree;
 
@@ -36,6 +37,7 @@ Usage: cargo xtask COMMAND
   fuzz [--seconds N]  the property tests with as many random cases as fit into N seconds (60)
   bench push [--megabytes N] [--registry PROGRAM]
                       pushes a large image to registries on loopback, uncut and cut, beside other programs
+  test-programs       unpacks, below the target directory, what the tests run of other suites
   demo                builds lrops, then examples/hello for three platforms, twice
 ";
 
@@ -62,11 +64,23 @@ fn run() -> Result<ExitCode, Failure> {
             fuzz::run(&root, seconds.parse().map_err(not_a_number)?)?.into_result()?;
         }
         ["bench", "push", options @ ..] => bench::push(&root, options)?,
+        ["test-programs"] => test_programs::install(&target_directory()?)?,
         ["demo"] => demo::run(&root)?,
         ["help" | "--help" | "-h"] => print!("{USAGE}"),
         _ => return Err(Failure::new(format!("no such command\n\n{USAGE}"))),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the target directory: the one that this program was built into.
+fn target_directory() -> Result<PathBuf, Failure> {
+    let own = env::current_exe()
+        .map_err(|cause| Failure::new(format!("failed to find where this program is: {cause}")))?;
+    let tagged = own
+        .ancestors()
+        .find(|directory| directory.join("CACHEDIR.TAG").is_file());
+    let target = tagged.ok_or_else(|| Failure::new("this program is in no target directory"))?;
+    Ok(target.to_owned())
 }
 
 /// Returns the root of the checkout.

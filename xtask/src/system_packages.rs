@@ -85,6 +85,11 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     program("umoci", "umoci"),
     program("file", "file"),
     program("docker-registry", "docker-registry"),
+    // Docker's networks, and a way to a daemon on another machine.
+    program("iptables", "iptables"),
+    program("ip", "iproute2"),
+    program("ssh", "openssh-client"),
+    program("ssh-keygen", "openssh-client"),
 ];
 
 /// Makes sure that every need is met, installing packages when one is not.

@@ -59,6 +59,20 @@ impl Docker {
         CommandLine::new("docker").flag("--context", self.place.context.as_deref())
     }
 
+    /// Makes sure that the context is defined. Docker's own words for one that is not are about a builder.
+    ///
+    /// # Errors
+    /// When it is not; when docker is missing.
+    pub fn check_context(&self) -> Result<(), DockerError> {
+        let Some(context) = &self.place.context else {
+            return Ok(());
+        };
+        let command = CommandLine::new("docker")
+            .words(["context", "inspect"])
+            .word(context);
+        self.ask(&command).map(drop)
+    }
+
     /// Runs a command that answers soon, and returns its standard output.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What tests share: a registry in the process that can be told to fail, and a proxy that disturbs any other.
+//! What tests share: a registry in the process that can be told to fail, a proxy that disturbs any other, and real docker.
 
 mod http;
 
@@ -7,3 +7,5 @@ pub mod registry;
 pub mod proxy;
 
 pub mod debian_registry;
+
+pub mod docker;

@@ -303,14 +303,20 @@ impl<'a> BuildxEngine<'a> {
         }))
     }
 
-    /// Gives a label that was read from a name the place where it stands in the Dockerfile.
+    /// Gives a label that was read from a name the place where it stands in the Dockerfile. BuildKit does not count
+    /// steps as lrops does, but writes them so.
     fn placed(&self, label: StepLabel, is_main: bool) -> StepLabel {
-        let same = |known: &&StepLabel| {
-            known.stage == label.stage && known.position == label.position && known.total == label.total
-        };
-        let known = self.settings.labels.iter().find(same).filter(|_| is_main);
+        let line = |label: &StepLabel| label.instruction.split_whitespace().collect::<Vec<_>>().join(" ");
+        let wanted = line(&label);
+        let same = |known: &&StepLabel| line(known) == wanted;
+        let mut known = self.settings.labels.iter().filter(|_| is_main).filter(same);
+        let first = known.next();
+        let of_its_stage = first
+            .into_iter()
+            .chain(known)
+            .find(|known| known.stage == label.stage);
         StepLabel {
-            place: known.and_then(|known| known.place.clone()),
+            place: of_its_stage.or(first).and_then(|known| known.place.clone()),
             ..label
         }
     }

@@ -2,6 +2,7 @@
 
 mod access;
 mod client;
+mod docker;
 mod faults;
 mod proxy;
 mod pull;

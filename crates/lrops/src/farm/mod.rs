@@ -65,6 +65,7 @@ impl Farm {
     ) -> Result<Self, Failure> {
         let docker = Docker::new(intent.builder.clone(), intent.request.cancel.clone());
         let failed = |error| Failure::docker(error, docker.place());
+        docker.check_context().map_err(failed)?;
         let version = BuildxVersion::ask(&docker).map_err(failed)?;
         if version < BuildxVersion::OLDEST {
             return Err(Failure::known(

@@ -1,0 +1,50 @@
+//! Real docker: daemons of two generations, the command line with buildx, and an ssh server to reach a daemon through.
+//!
+//! The programs are unpacked below the target directory by `cargo xtask test-programs`. A daemon has everything of its
+//! own (data, socket, bridge), so that several run side by side and the machine's own docker, if it has one, is not
+//! touched. Daemons take root.
+
+mod client;
+mod daemon;
+mod ssh;
+
+use std::path::{Path, PathBuf};
+
+pub use client::DockerClient;
+pub use daemon::DockerDaemon;
+pub use ssh::SshServer;
+
+/// Returns the directory of an installation.
+fn installation(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("a test knows where its program is");
+    let tagged = own
+        .ancestors()
+        .find(|directory| directory.join("CACHEDIR.TAG").is_file());
+    let target = tagged.expect("a test's program lies below a target directory");
+    let found = target.join("test-programs").join(name);
+    assert!(
+        found.is_dir(),
+        "{} is not there: run `cargo xtask test-programs`",
+        found.display()
+    );
+    found
+}
+
+/// Returns a `PATH` that begins with an installation's programs.
+fn path_before(installation: &Path, first: &[&Path]) -> std::ffi::OsString {
+    let own = ["usr/bin", "usr/sbin"].map(|directory| installation.join(directory));
+    let system = [
+        "/usr/local/sbin",
+        "/usr/local/bin",
+        "/usr/sbin",
+        "/usr/bin",
+        "/sbin",
+        "/bin",
+    ];
+    let all = first
+        .iter()
+        .map(|path| path.to_path_buf())
+        .chain(own)
+        .chain(system.map(PathBuf::from));
+    std::env::join_paths(all).expect("the target directory's name has no colon")
+}

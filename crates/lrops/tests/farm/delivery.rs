@@ -1,0 +1,166 @@
+//! Where an image goes that buildx builds: to the store, to its registry by the builder, through ssh.
+
+use lrops_testkit::debian_registry::{DebianRegistry, skopeo};
+use lrops_testkit::docker::{DockerClient, SshServer};
+use serde_json::Value;
+
+use crate::laboratory::Ended;
+use crate::workshop::{Workshop, daemon};
+
+const TWO: &str = "--platform=linux/amd64,linux/arm64";
+
+#[test]
+fn the_image_comes_to_the_store_and_lrops_pushes_it() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    let registry = DebianRegistry::start();
+    let name = format!("{}/team/sample:1.2.3", registry.name());
+    let built = workshop
+        .run(&["build", "--engine=buildx", TWO, "--tag", &name, "--push", "."])
+        .succeeded();
+    assert!(
+        built.stderr.contains("buildx: --engine says so"),
+        "{}",
+        built.stderr
+    );
+    let digest = built.stdout.trim();
+    assert_eq!(
+        platforms_of(&name),
+        ["amd64", "arm64"],
+        "and no attestation among them"
+    );
+    workshop.run(&["verify", &format!("docker://{name}")]).succeeded();
+    workshop.run(&["verify", digest]).succeeded();
+    let again = workshop
+        .run(&["build", "--engine=buildx", TWO, "--tag", &name, "--push", "."])
+        .succeeded();
+    assert_eq!(again.stdout.trim(), digest);
+    assert!(again.stderr.contains("0 blobs sent"), "{}", again.stderr);
+}
+
+/// Returns the architectures of an index in a registry, in their order.
+fn platforms_of(name: &str) -> Vec<String> {
+    let raw = skopeo(&[
+        "inspect",
+        "--raw",
+        "--tls-verify=false",
+        &format!("docker://{name}"),
+    ]);
+    let index: Value = serde_json::from_slice(&raw).unwrap();
+    let manifests = index["manifests"].as_array().unwrap().iter();
+    let architecture = |manifest: &Value| manifest["platform"]["architecture"].as_str().unwrap().to_owned();
+    manifests.map(architecture).collect()
+}
+
+#[test]
+fn a_builder_without_push_by_digest_pushes_tags_and_lrops_says_so_and_proves() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    let registry = DebianRegistry::start();
+    let name = format!("{}/team/sample:stable", registry.name());
+    let arguments = [
+        "build",
+        "--engine=buildx",
+        "--deliver=builder",
+        TWO,
+        "--tag",
+        &name,
+        "--push",
+        ".",
+    ];
+    let built = workshop.run(&arguments).succeeded();
+    for text in [
+        "the tags move before the image is proved",
+        "verifying the image in its registry",
+        "unchanged: it named this image already",
+    ] {
+        assert!(
+            built.stderr.contains(text),
+            "{text:?} is not in:\n{}",
+            built.stderr
+        );
+    }
+    assert_eq!(platforms_of(&name), ["amd64", "arm64"]);
+}
+
+#[test]
+fn a_version_is_not_given_away_to_a_builder_that_cannot_compare() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    let registry = DebianRegistry::start();
+    let name = format!("{}/team/sample:1.2.3", registry.name());
+    let arguments = [
+        "build",
+        "--engine=buildx",
+        "--deliver=builder",
+        TWO,
+        "--tag",
+        &name,
+        "--push",
+        ".",
+    ];
+    workshop.run(&arguments).succeeded();
+    let refused = workshop.run(&arguments).failed(2);
+    assert!(refused.stderr.contains("names sha256:"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_context_over_ssh_builds() {
+    let daemon = daemon();
+    let server = SshServer::start(&daemon.host());
+    let client = DockerClient::new();
+    server.introduce(&client, "gitlab");
+    let created = client.docker(&["context", "create", "gitlab", "--docker", "host=ssh://gitlab"]);
+    assert!(created.status.success());
+    let workshop = Workshop::new(&client);
+    workshop
+        .laboratory
+        .file("lrops.toml", "[buildx]\ncontext = \"gitlab\"\n");
+    let built = workshop.run(&["build", TWO, "--tag", "sample", "."]).succeeded();
+    let why = "buildx: [buildx] in lrops.toml names the context gitlab";
+    assert!(built.stderr.contains(why), "{}", built.stderr);
+    workshop.run(&["verify", "sample"]).succeeded();
+}
+
+#[test]
+fn the_plan_is_the_command_that_a_person_would_paste() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    let registry = DebianRegistry::start();
+    let name = format!("{}/team/sample:pasted", registry.name());
+    let arguments = [
+        "build",
+        "--engine=buildx",
+        "--deliver=builder",
+        "--dry-run",
+        TWO,
+        "--build-arg=VERSION=1.2.3",
+        "--tag",
+        &name,
+        "--push",
+        ".",
+    ];
+    let planned = workshop.run(&arguments).succeeded();
+    let command = docker_line(&planned);
+    assert_eq!(
+        command,
+        format!(
+            "docker buildx build --platform linux/amd64,linux/arm64 --build-arg VERSION=1.2.3 -f Dockerfile --tag {name} --push ."
+        )
+    );
+    workshop.paste(&command).succeeded();
+    workshop
+        .run(&["verify", &format!("docker://{name}"), TWO])
+        .succeeded();
+}
+
+/// Returns the last line that begins with docker.
+pub(crate) fn docker_line(ended: &Ended) -> String {
+    let text = format!("{}\n{}", ended.stdout, ended.stderr);
+    let line = text
+        .lines()
+        .map(|line| line.trim_start_matches([' ', '|']))
+        .rfind(|line| line.starts_with("docker "));
+    line.unwrap_or_else(|| panic!("no command of docker in:\n{text}"))
+        .to_owned()
+}

@@ -1,0 +1,11 @@
+//! The build farm, with real docker: daemons, builders, contexts over ssh, and registries that fail.
+
+#[path = "../builds/laboratory.rs"]
+#[expect(dead_code, reason = "these tests need less of it than others")]
+mod laboratory;
+
+mod delivery;
+mod engines;
+mod refusals;
+mod retries;
+mod workshop;

@@ -1,0 +1,102 @@
+//! What docker refuses is recognised, and the cure is named.
+
+use lrops_testkit::docker::{DockerClient, DockerDaemon};
+
+use crate::workshop::{Workshop, daemon};
+
+const TWO: &str = "--platform=linux/amd64,linux/arm64";
+
+#[track_caller]
+fn check(workshop: &Workshop<'_>, arguments: &[&str], code: i32, expected: &[&str]) {
+    let ended = workshop.run(arguments).failed(code);
+    for text in expected {
+        assert!(
+            ended.stderr.contains(text),
+            "{text:?} is not in:\n{}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn the_driver_of_an_old_daemon_is_recognised_and_the_cure_is_named() {
+    let daemon = DockerDaemon::start_old();
+    let workshop = Workshop::new(daemon.client());
+    let expected = [
+        "(multi-platform-unsupported)",
+        "lrops builder setup",
+        "containerd-snapshotter",
+        "by hand:\n",
+    ];
+    check(&workshop, &["build", "--engine=buildx", TWO, "."], 7, &expected);
+}
+
+#[test]
+fn a_builder_that_is_not_there_is_recognised() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    let expected = [
+        "no builder \"nobody\" found",
+        "lrops builder setup --builder nobody",
+    ];
+    check(&workshop, &["build", "--builder", "nobody", "."], 7, &expected);
+}
+
+#[test]
+fn a_context_that_is_not_there_is_recognised() {
+    let client = DockerClient::new();
+    let workshop = Workshop::new(&client);
+    let expected = [
+        "(context-missing)",
+        "docker context create nowhere --docker host=ssh://nowhere",
+    ];
+    check(
+        &workshop,
+        &["build", "--docker-context", "nowhere", "."],
+        7,
+        &expected,
+    );
+}
+
+#[test]
+fn a_daemon_that_does_not_run_is_recognised() {
+    let client = DockerClient::to("unix:///nowhere/docker.sock");
+    let workshop = Workshop::new(&client);
+    let expected = ["(daemon-unreachable)", "docker info"];
+    check(&workshop, &["build", "--engine=buildx", "."], 7, &expected);
+}
+
+#[test]
+fn buildx_that_is_missing_is_recognised() {
+    let client = DockerClient::new().without_buildx();
+    let workshop = Workshop::new(&client);
+    check(
+        &workshop,
+        &["build", "--engine=buildx", "."],
+        7,
+        &["(buildx-missing)", "docker-buildx"],
+    );
+}
+
+#[test]
+fn docker_that_is_missing_is_recognised() {
+    let client = DockerClient::new();
+    let workshop = Workshop::new(&client);
+    let mut command = workshop.command(&["build", "--engine=buildx", "."]);
+    let ended = crate::laboratory::Ended::of(command.env("PATH", "/nowhere").output().unwrap()).failed(7);
+    assert!(ended.stderr.contains("(docker-missing)"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_mistake_in_the_dockerfile_is_not_tried_again() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    workshop.laboratory.dockerfile("FROM scratch\nNONSENSE x\n");
+    let ended = workshop.run(&["build", "--engine=buildx", "."]).failed(1);
+    assert!(
+        ended.stderr.contains("unknown instruction: NONSENSE"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!ended.stderr.contains("retry 1"), "{}", ended.stderr);
+}

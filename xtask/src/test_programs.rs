@@ -1,0 +1,180 @@
+//! Programs of other suites that the tests run: unpacked beside the system, so that nothing of the machine changes.
+//!
+//! Debian's packages of docker, of two generations, and of an ssh server, come from the machine's own package source
+//! by a private configuration of apt: signatures are checked as always. Each installation is a directory below the
+//! target directory, complete or not there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::programs;
+
+/// A directory of unpacked packages.
+struct Installation {
+    /// The directory's name. It changes when the packages do.
+    name: &'static str,
+    /// The packages, each with its suite.
+    packages: &'static [&'static str],
+}
+
+/// What the tests look for. `lrops-testkit` knows these names.
+const INSTALLATIONS: &[Installation] = &[
+    Installation {
+        name: "docker-26",
+        packages: &[
+            "docker.io/trixie",
+            "docker-cli/trixie",
+            "docker-buildx/trixie",
+            "containerd/trixie",
+            // Trixie's asks for a newer C library than bookworm has.
+            "runc/bookworm",
+            "tini/bookworm",
+        ],
+    },
+    Installation {
+        name: "docker-20",
+        packages: &[
+            "docker.io/bookworm",
+            "containerd/bookworm",
+            "runc/bookworm",
+            "tini/bookworm",
+        ],
+    },
+    Installation {
+        name: "openssh",
+        packages: &["openssh-server/bookworm", "libwrap0/bookworm", "libnsl2/bookworm"],
+    },
+];
+
+/// The suites that the packages are of.
+const SUITES: [&str; 2] = ["bookworm", "trixie"];
+
+/// Debian's keys.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Makes sure that every installation is there.
+pub(crate) fn install(target: &Path) -> Result<(), Failure> {
+    let place = target.join("test-programs");
+    let missing: Vec<&Installation> = INSTALLATIONS
+        .iter()
+        .filter(|installation| !place.join(installation.name).is_dir())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let apt = Apt::prepare(&place.join("apt"))?;
+    for installation in missing {
+        let unpacked = place.join(format!("{}.partial", installation.name));
+        apt.unpack(installation, &unpacked)?;
+        let done = place.join(installation.name);
+        fs::rename(&unpacked, &done).map_err(|cause| failed("move", &unpacked, &cause))?;
+    }
+    fs::remove_dir_all(&apt.directory).map_err(|cause| failed("remove", &apt.directory, &cause))
+}
+
+/// apt with a configuration of its own.
+struct Apt {
+    directory: PathBuf,
+}
+
+impl Apt {
+    fn prepare(directory: &Path) -> Result<Self, Failure> {
+        for name in ["lists/partial", "archives/partial", "preferences"] {
+            let path = directory.join(name);
+            fs::create_dir_all(&path).map_err(|cause| failed("make", &path, &cause))?;
+        }
+        let site = site()?;
+        let lines = SUITES.map(|suite| format!("deb [signed-by={KEYRING}] {site} {suite} main\n"));
+        for (name, text) in [("sources.list", lines.concat()), ("status", String::new())] {
+            let path = directory.join(name);
+            fs::write(&path, text).map_err(|cause| failed("write", &path, &cause))?;
+        }
+        let apt = Self {
+            directory: directory.to_owned(),
+        };
+        programs::run(apt.get(directory).args(["--quiet", "update"]))?;
+        Ok(apt)
+    }
+
+    fn get(&self, directory: &Path) -> Command {
+        let mut command = Command::new("apt-get");
+        let own = |name: &str| self.directory.join(name).display().to_string();
+        for (option, value) in [
+            ("Dir::Etc::sourcelist", own("sources.list")),
+            ("Dir::Etc::sourceparts", "/dev/null".to_owned()),
+            ("Dir::Etc::preferences", "/dev/null".to_owned()),
+            ("Dir::Etc::preferencesparts", own("preferences")),
+            ("Dir::State::lists", own("lists")),
+            ("Dir::State::status", own("status")),
+            ("Dir::Cache::archives", own("archives")),
+            ("Dir::Cache::pkgcache", String::new()),
+            ("Dir::Cache::srcpkgcache", String::new()),
+            // The directories belong to whoever runs this, and not to apt's own user.
+            ("APT::Sandbox::User", "root".to_owned()),
+        ] {
+            command.arg("-o").arg(format!("{option}={value}"));
+        }
+        command.current_dir(directory);
+        command
+    }
+
+    /// Fetches an installation's packages and unpacks them into one directory.
+    fn unpack(&self, installation: &Installation, into: &Path) -> Result<(), Failure> {
+        let fetched = self.directory.join(installation.name);
+        for path in [&fetched, into] {
+            let _ = fs::remove_dir_all(path);
+            fs::create_dir_all(path).map_err(|cause| failed("make", path, &cause))?;
+        }
+        let mut download = self.get(&fetched);
+        programs::run(download.args(["--quiet", "download"]).args(installation.packages))?;
+        let entries = fs::read_dir(&fetched).map_err(|cause| failed("read", &fetched, &cause))?;
+        for entry in entries.flatten() {
+            programs::run(Command::new("dpkg").arg("-x").arg(entry.path()).arg(into))?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns where this machine has its own release's packages from.
+fn site() -> Result<String, Failure> {
+    let listed = Command::new("apt-get")
+        .args(["indextargets", "--format", "$(SITE) $(RELEASE) $(CREATED_BY)"])
+        .output()
+        .map_err(|cause| Failure::new(format!("`apt-get indextargets` did not start: {cause}")))?;
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    main_site(&text).map(str::to_owned).ok_or_else(|| {
+        Failure::new("this machine's package sources name no Debian release; see /etc/apt/sources.list.d")
+    })
+}
+
+/// Finds the source that has whole releases: not updates, not backports, not security.
+fn main_site(targets: &str) -> Option<&str> {
+    let mut rows = targets.lines().filter_map(|line| {
+        let mut words = line.split(' ');
+        Some((words.next()?, words.next()?, words.next()?))
+    });
+    let whole = |release: &str| !release.contains('-') && !release.contains('/');
+    let found = rows.find(|(_, release, kind)| *kind == "Packages" && whole(release));
+    found.map(|(site, ..)| site)
+}
+
+fn failed(action: &str, path: &Path, cause: &std::io::Error) -> Failure {
+    Failure::new(format!("failed to {action} {}: {cause}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_of_whole_releases_is_taken() {
+        let targets = "http://a.example/debian-security bookworm-security Packages\n\
+                       http://b.example/debian bookworm-updates Packages\n\
+                       http://b.example/debian bookworm DEP-11\n\
+                       http://b.example/debian bookworm Packages\n";
+        assert_eq!(main_site(targets), Some("http://b.example/debian"));
+        assert_eq!(main_site(""), None);
+    }
+}
