@@ -115,7 +115,7 @@ fn image_store(wanted: &FarmWanted, facts: &FarmFacts, builder: &BuilderFacts) -
 
 /// Whether lines would be emulated at the builder, and whether it can.
 fn emulation(wanted: &FarmWanted, facts: &FarmFacts, builder: &BuilderFacts, place: &BuilderPlace) -> Check {
-    const NAME: &str = "emulation";
+    const NAME: &str = "builder's emulation";
     let Some(request) = &wanted.request else {
         return Check::not_needed(NAME, "there is no Dockerfile to look at");
     };
@@ -127,7 +127,7 @@ fn emulation(wanted: &FarmWanted, facts: &FarmFacts, builder: &BuilderFacts, pla
     }
     let found = format!("some lines would run programs of {}", listed(emulated));
     if request.emulation == EmulationPolicy::Deny {
-        return denied(found);
+        return denied(NAME, found);
     }
     let can = |platform: &Platform| builder.platforms().any(|own| own.runs_natively(platform));
     let missing: Vec<Platform> = emulated

@@ -37,7 +37,7 @@ pub(super) fn foreign_programs(emulated: &Emulated, table: &Attempt, kernel: &st
         .collect();
     let found = format!("some lines would run programs of {}", names.join(", "));
     if emulated.policy == EmulationPolicy::Deny {
-        return denied(found);
+        return denied(NAME, found);
     }
     let missing = programs.iter().find(|(program, _)| program.is_none());
     if let Some((_, platform)) = missing {
@@ -62,15 +62,15 @@ pub(super) fn foreign_programs(emulated: &Emulated, table: &Attempt, kernel: &st
     Check::ill(State::Warning, NAME, found, remedy)
 }
 
-/// The policy holds for every engine.
-pub(super) fn denied(found: String) -> Check {
+/// Returns that emulation is denied, which holds for every engine.
+pub(super) fn denied(name: &str, found: String) -> Check {
     let remedy = Remedy::new(
         KnownFailure::EmulationMissing.name(),
         "emulation is denied, so that the build stops before it begins",
     )
     .cure(CROSS_COMPILE)
     .cure("or allow it: emulation = \"warn\" in lrops.toml's [build], or --emulation=warn");
-    Check::ill(State::Broken, NAME, found, remedy)
+    Check::ill(State::Broken, name, found, remedy)
 }
 
 fn no_table(message: &str, kernel: &str) -> Remedy {

@@ -66,8 +66,13 @@ fn a_healthy_machine_needs_nothing() {
     });
     check(
         &embedded::judge(&machine(entry)),
-        expect![[r"
-        "]],
+        expect![[r#"
+            kernel           ok          Linux 6.12.1-amd64
+            user namespaces  ok          this user may make one
+            subordinate ids  ok          65537 users and 65537 groups
+            overlay          ok          snapshots on the store's disk can be overlays
+            emulation        not needed  no line would run a foreign program
+        "#]],
     );
 }
 
@@ -80,7 +85,28 @@ fn forbidden_namespaces_are_broken_and_what_follows_is_not_tried() {
     let trial = facts.trial.as_mut().unwrap();
     (trial.overlay, trial.emulation) = (Attempt::Untried, Attempt::Untried);
     facts.kernel = "5.4.0-generic".to_owned();
-    check(&embedded::judge(&facts), expect![[r""]]);
+    check(
+        &embedded::judge(&facts),
+        expect![[r#"
+        kernel           broken      Linux 5.4.0-generic
+        user namespaces  broken      refused; user.max_user_namespaces = 0
+        subordinate ids  not needed  not tried: user namespaces come first
+        overlay          not needed  not tried: user namespaces and a store come first
+        emulation        not needed  no line would run a foreign program
+
+        kernel: broken
+          cause: the sandbox needs Linux 5.12 or newer
+          cure:  boot a newer kernel, or build elsewhere: --engine buildx
+          guide: docs/guide.md#kernel
+
+        user namespaces: broken
+          cause: user.max_user_namespaces is reached
+          cure:  raise it with: sysctl -w user.max_user_namespaces=10000
+                 run lrops as root, which needs no user namespace
+                 or build where a docker daemon runs: --engine buildx
+          guide: docs/guide.md#user-namespaces
+    "#]],
+    );
 }
 
 #[test]
@@ -95,7 +121,33 @@ fn what_is_slower_or_less_is_a_warning() {
         Some("/usr/bin/qemu-aarch64-static".into()),
         "linux/arm64".parse().unwrap(),
     )]);
-    check(&embedded::judge(&facts), expect![[r""]]);
+    check(
+        &embedded::judge(&facts),
+        expect![[r#"
+        kernel           ok       Linux 6.12.1-amd64
+        user namespaces  ok       this user may make one
+        subordinate ids  warning  one id only: the user's own
+        overlay          warning  none can be mounted: each step begins with a copy of its whole tree
+        emulation        warning  some lines would run programs of linux/arm64
+
+        subordinate ids: warning
+          cause: newuidmap and newgidmap are not installed (Debian: apt install uidmap)
+          cure:  install newuidmap and newgidmap: sudo apt install uidmap
+                 or leave it so, where no RUN changes owners and none runs as another user than root
+          guide: docs/guide.md#subordinate-ids
+
+        overlay: warning
+          cause: the disk is NFS, which no overlay can write to
+          cure:  have the store on a local disk such as ext4, xfs or btrfs instead of /store: --store DIR, or LROPS_ROOT=DIR
+          guide: docs/guide.md#overlay
+
+        emulation: warning
+          cause: they can, and take 10 to 35 times as long
+          cure:  give the stages that run tools `FROM --platform=$BUILDPLATFORM`, and let them cross-compile; lrops plan shows the lines
+                 or say that it is meant so: --emulation=allow
+          guide: docs/guide.md#emulation-missing
+    "#]],
+    );
 }
 
 #[test]
@@ -119,7 +171,37 @@ fn emulation_is_broken_only_where_it_is_needed_and_cannot_be() {
             judge(EmulationPolicy::Allow, program, fails(), "6.12.0"),
             judge(EmulationPolicy::Allow, program, works(), "6.12.0"),
         ],
-        expect![[r""]],
+        expect![[r#"
+            emulation  broken  some lines would run programs of linux/arm64
+            emulation  broken  some lines would run programs of linux/arm64
+            emulation  broken  some lines would run programs of linux/arm64
+            emulation  broken  some lines would run programs of linux/arm64
+            emulation  ok      some lines would run programs of linux/arm64, and can
+
+            emulation: broken
+              cause: emulation is denied, so that the build stops before it begins
+              cure:  give the stages that run tools `FROM --platform=$BUILDPLATFORM`, and let them cross-compile; lrops plan shows the lines
+                     or allow it: emulation = "warn" in lrops.toml's [build], or --emulation=warn
+              guide: docs/guide.md#emulation-missing
+
+            emulation: broken
+              cause: there is no qemu-aarch64-static on this machine
+              cure:  give the stages that run tools `FROM --platform=$BUILDPLATFORM`, and let them cross-compile; lrops plan shows the lines
+                     where emulation is really wanted, install it: sudo apt install qemu-user-static
+              guide: docs/guide.md#emulation-missing
+
+            emulation: broken
+              cause: emulation without a set-up by root needs Linux 6.7 or newer, and this is 6.1.0
+              cure:  give the stages that run tools `FROM --platform=$BUILDPLATFORM`, and let them cross-compile; lrops plan shows the lines
+                     or build where the builder emulates: --engine buildx
+              guide: docs/guide.md#emulation-missing
+
+            emulation: broken
+              cause: the kernel gives a sandbox no table of binary formats of its own: No such device
+              cure:  give the stages that run tools `FROM --platform=$BUILDPLATFORM`, and let them cross-compile; lrops plan shows the lines
+                     load what the kernel needs for it: sudo modprobe binfmt_misc
+              guide: docs/guide.md#emulation-missing
+        "#]],
     );
 }
 
@@ -141,7 +223,49 @@ fn a_disk_is_judged_by_what_is_free() {
     checks.extend(judge(3 << 30, 100_000, Ok(Sight::WouldBeMade)));
     let file = "the store cannot be at /store: that is no directory".to_owned();
     checks.extend(judge(1 << 20, 12, Err(file)));
-    check(&checks, expect![[r""]]);
+    check(
+        &checks,
+        expect![[r#"
+        store       ok       /store
+        disk space  ok       53.7 GB of 107 GB are free
+        inodes      ok       900000 of 1000000 are free
+        store       ok       /store, which the first build makes
+        disk space  warning  3.22 GB of 107 GB are free
+        inodes      warning  100000 of 1000000 are free
+        store       broken   the store cannot be at /store: that is no directory
+        disk space  broken   1.05 MB of 107 GB are free
+        inodes      broken   12 of 1000000 are free
+
+        disk space: warning
+          cause: the store's disk has less than 5.37 GB free
+          cure:  see and free what lrops keeps: lrops cache du; lrops cache prune
+                 have the store on another disk: --store DIR, or LROPS_ROOT=DIR
+          guide: docs/guide.md#disk-full
+
+        inodes: warning
+          cause: the store's disk takes less than 200000 further files
+          cure:  see and free what lrops keeps: lrops cache du; lrops cache prune
+                 have the store on another disk: --store DIR, or LROPS_ROOT=DIR
+          guide: docs/guide.md#disk-full
+
+        store: broken
+          cause: there can be no store at /store
+          cure:  name a directory that this user may write to: --store DIR, or LROPS_ROOT=DIR
+          guide: docs/guide.md#store
+
+        disk space: broken
+          cause: the store's disk has less than 1.07 GB free
+          cure:  see and free what lrops keeps: lrops cache du; lrops cache prune
+                 have the store on another disk: --store DIR, or LROPS_ROOT=DIR
+          guide: docs/guide.md#disk-full
+
+        inodes: broken
+          cause: the store's disk takes less than 10000 further files
+          cure:  see and free what lrops keeps: lrops cache du; lrops cache prune
+                 have the store on another disk: --store DIR, or LROPS_ROOT=DIR
+          guide: docs/guide.md#disk-full
+    "#]],
+    );
 }
 
 #[test]
@@ -165,7 +289,35 @@ fn a_registry_that_refuses_is_broken_for_who_pushes() {
             judge(Purpose::Name, &refused),
             judge(Purpose::Mirror, &unreachable),
         ],
-        expect![[r""]],
+        expect![[r#"
+            registry r.example  ok       it answers, and asks nobody for credentials
+            registry r.example  ok       it answers, and accepts the credentials
+            registry r.example  warning  it answers; there are no credentials for it
+            registry r.example  ok       it answers; there are no credentials for it, and none are needed to read
+            registry r.example  broken   unauthorized
+            registry r.example  warning  unauthorized
+            mirror r.example    warning  the connection failed
+
+            registry r.example: warning
+              cause: it lets everybody in to read, and wants credentials from those who push, as a rule
+              cure:  lrops login r.example
+              guide: docs/guide.md#unauthorized
+
+            registry r.example: broken
+              cause: the registry does not accept this user's credentials, or there are none for it
+              cure:  lrops login r.example
+              guide: docs/guide.md#unauthorized
+
+            registry r.example: warning
+              cause: the registry does not accept this user's credentials, or there are none for it
+              cure:  lrops login r.example
+              guide: docs/guide.md#unauthorized
+
+            mirror r.example: warning
+              cause: the mirror cannot be asked, and is passed over
+              cure:  check the registry's name, the network, and the proxy settings
+              guide: docs/guide.md#network
+        "#]],
     );
 }
 
@@ -209,7 +361,17 @@ fn farm() -> (FarmWanted, FarmFacts) {
 #[test]
 fn a_healthy_builder_needs_nothing() {
     let (wanted, facts) = farm();
-    check(&buildx::judge(&wanted, &facts), expect![[r""]]);
+    check(
+        &buildx::judge(&wanted, &facts),
+        expect![[r#"
+        buildx               ok          buildx 0.13
+        context              ok          gitlab, at ssh://gitlab
+        daemon               ok          docker 26.1.5 on linux/amd64, with the classic image store
+        builder              ok          gitlab-multiarch with the driver docker-container: gitlab-multiarch0 at gitlab (running)
+        builder's emulation  not needed  there is no Dockerfile to look at
+        builder's disk       ok          it keeps 1.5GB
+    "#]],
+    );
 }
 
 #[test]
@@ -219,7 +381,33 @@ fn a_builder_on_another_endpoint_is_broken() {
     facts.endpoint = Ok("ssh://old-gitlab".to_owned());
     facts.version = Ok(BuildxVersion { major: 0, minor: 11 });
     wanted.platforms.truncate(1);
-    check(&buildx::judge(&wanted, &facts), expect![[r""]]);
+    check(
+        &buildx::judge(&wanted, &facts),
+        expect![[r#"
+        buildx               warning     buildx 0.11
+        context              broken      gitlab, at ssh://old-gitlab
+        daemon               ok          docker 26.1.5 on linux/amd64, with the classic image store
+        builder              broken      gitlab-multiarch with the driver docker-container: gitlab-multiarch0 at tcp://docker.example.com:2376 (running)
+        builder's emulation  not needed  there is no Dockerfile to look at
+        builder's disk       ok          it keeps 1.5GB
+
+        buildx: warning
+          cause: before 0.13 buildx tells of its progress in words only: which lines ran is read from them
+          cure:  install buildx 0.13 or later
+          guide: docs/guide.md#buildx-too-old
+
+        context: broken
+          cause: lrops.toml says that the context gitlab is at ssh://gitlab, and it is at ssh://old-gitlab
+          cure:  let it point there: docker context update gitlab --docker host=ssh://gitlab
+                 or change host under [buildx] in lrops.toml
+          guide: docs/guide.md#context-missing
+
+        builder: broken
+          cause: the builder gitlab-multiarch points to tcp://docker.example.com:2376, and not to the context gitlab (ssh://old-gitlab)
+          cure:  a builder on the wrong endpoint is made anew by: lrops builder setup --docker-context gitlab --builder gitlab-multiarch
+          guide: docs/guide.md#daemon-unreachable
+    "#]],
+    );
 }
 
 #[test]
@@ -228,7 +416,23 @@ fn a_node_that_does_not_answer_is_broken() {
     let node = &mut facts.builder.as_mut().unwrap().nodes[0];
     node.status.clear();
     node.error = Some("error during connect: ssh: Could not resolve hostname gitlab".to_owned());
-    check(&buildx::judge(&wanted, &facts), expect![[r""]]);
+    check(
+        &buildx::judge(&wanted, &facts),
+        expect![[r#"
+        buildx               ok          buildx 0.13
+        context              ok          gitlab, at ssh://gitlab
+        daemon               ok          docker 26.1.5 on linux/amd64, with the classic image store
+        builder              broken      gitlab-multiarch with the driver docker-container: gitlab-multiarch0 at gitlab (not known): error during connect: ssh: Could not resolve hostname gitlab
+        builder's emulation  not needed  there is no Dockerfile to look at
+        builder's disk       ok          it keeps 1.5GB
+
+        builder: broken
+          cause: the context's host cannot be logged in to over ssh without a question
+          cure:  log in by hand once, to accept the host's key: ssh gitlab docker version
+                 load the key into an agent (ssh-add), since docker asks no passphrase
+          guide: docs/guide.md#ssh-failed
+    "#]],
+    );
 }
 
 #[test]
@@ -239,7 +443,24 @@ fn the_classic_image_store_holds_one_platform() {
     let builder = facts.builder.as_mut().unwrap();
     (builder.name, builder.driver) = ("default".to_owned(), "docker".to_owned());
     builder.nodes[0].endpoint = "default".to_owned();
-    check(&buildx::judge(&wanted, &facts), expect![[r""]]);
+    check(
+        &buildx::judge(&wanted, &facts),
+        expect![[r#"
+        buildx               ok          buildx 0.13
+        context              ok          docker's own, at ssh://gitlab
+        daemon               ok          docker 26.1.5 on linux/amd64, with the classic image store
+        builder              ok          default with the driver docker: gitlab-multiarch0 at default (running)
+        image store          broken      the daemon's own builder on docker 26.1.5
+        builder's emulation  not needed  there is no Dockerfile to look at
+        builder's disk       ok          it keeps 1.5GB
+
+        image store: broken
+          cause: the builder uses the `docker` driver on the daemon's classic image store, which holds one platform an image
+          cure:  create a builder with the docker-container driver: lrops builder setup
+                 or switch the daemon to the containerd image store: "features": {"containerd-snapshotter": true} in its daemon.json
+          guide: docs/guide.md#multi-platform-unsupported
+    "#]],
+    );
     wanted.pushes = true;
     wanted.platforms.truncate(1);
     let checks = buildx::judge(&wanted, &facts);
@@ -262,7 +483,25 @@ fn what_is_missing_is_said_once() {
         facts.builder = Err(problem(known));
         checks.extend(buildx::judge(&wanted, &facts));
     }
-    check(&checks, expect![[r""]]);
+    check(
+        &checks,
+        expect![[r#"
+        buildx   broken  docker has no such plugin
+        context  ok      gitlab, at ssh://gitlab
+        daemon   ok      docker 26.1.5 on linux/amd64, with the classic image store
+        docker   broken  there is none on PATH
+
+        buildx: broken
+          cause: docker is here, but its plugin buildx is not
+          cure:  install the plugin (Debian: docker-buildx; Docker's own packages: docker-buildx-plugin), then look: docker buildx version
+          guide: docs/guide.md#buildx-missing
+
+        docker: broken
+          cause: there is no program `docker` on PATH
+          cure:  install docker's command line (Debian: docker-cli or docker.io), or build without it: --engine embedded
+          guide: docs/guide.md#docker-missing
+    "#]],
+    );
 }
 
 #[test]
@@ -279,5 +518,28 @@ fn programs_read_json() {
         ),
     ];
     let text = serde_json::to_string_pretty(&shown::Document::of(&choice(), &checks)).unwrap();
-    expect![[r""]].assert_eq(&text);
+    expect![[r#"
+        {
+          "engine": "embedded",
+          "reason": "a test says so",
+          "healthy": false,
+          "checks": [
+            {
+              "name": "kernel",
+              "state": "ok",
+              "found": "Linux 6.12"
+            },
+            {
+              "name": "registry r.example",
+              "state": "broken",
+              "found": "unauthorized",
+              "cause": "the registry does not accept this user's credentials, or there are none for it",
+              "cures": [
+                "lrops login r.example"
+              ],
+              "guide": "unauthorized"
+            }
+          ]
+        }"#]]
+    .assert_eq(&text);
 }
