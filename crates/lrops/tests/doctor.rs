@@ -1,6 +1,8 @@
 //! `lrops doctor` with the program as a user starts it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -162,6 +164,24 @@ fn emulation_that_is_denied_stops_the_work_beforehand() {
         .doctor(&["--format=json", "--platform=linux/s390x"])
         .exits(7);
     assert_eq!(of(&text, "emulation").0, "broken");
+}
+
+#[test]
+fn emulation_that_is_possible_is_a_warning_for_whoever_asks() {
+    let project = Project::new();
+    project.write("Dockerfile", "FROM busybox\nRUN true\n");
+    let program = project.path("lrops");
+    fs::copy(env!("CARGO_BIN_EXE_lrops"), &program).unwrap();
+    for path in [project.directory.path(), &program] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    for user in [0, 54_321] {
+        let mut command = project.prepared(Command::new(&program), Path::new("/usr/bin:/bin"));
+        command.args(["doctor", "--format=json", "--platform=linux/arm64"]);
+        let text = Ended(command.uid(user).gid(user).output().unwrap()).exits(0);
+        assert_eq!(of(&text, "emulation").0, "warning", "{text}");
+        assert_eq!(of(&text, "overlay").0, "ok", "{text}");
+    }
 }
 
 #[test]

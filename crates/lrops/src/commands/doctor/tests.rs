@@ -66,13 +66,13 @@ fn a_healthy_machine_needs_nothing() {
     });
     check(
         &embedded::judge(&machine(entry)),
-        expect![[r#"
+        expect![[r"
             kernel           ok          Linux 6.12.1-amd64
             user namespaces  ok          this user may make one
             subordinate ids  ok          65537 users and 65537 groups
             overlay          ok          snapshots on the store's disk can be overlays
             emulation        not needed  no line would run a foreign program
-        "#]],
+        "]],
     );
 }
 
@@ -87,7 +87,7 @@ fn forbidden_namespaces_are_broken_and_what_follows_is_not_tried() {
     facts.kernel = "5.4.0-generic".to_owned();
     check(
         &embedded::judge(&facts),
-        expect![[r#"
+        expect![[r"
         kernel           broken      Linux 5.4.0-generic
         user namespaces  broken      refused; user.max_user_namespaces = 0
         subordinate ids  not needed  not tried: user namespaces come first
@@ -105,7 +105,7 @@ fn forbidden_namespaces_are_broken_and_what_follows_is_not_tried() {
                  run lrops as root, which needs no user namespace
                  or build where a docker daemon runs: --engine buildx
           guide: docs/guide.md#user-namespaces
-    "#]],
+    "]],
     );
 }
 
@@ -123,7 +123,7 @@ fn what_is_slower_or_less_is_a_warning() {
     )]);
     check(
         &embedded::judge(&facts),
-        expect![[r#"
+        expect![[r"
         kernel           ok       Linux 6.12.1-amd64
         user namespaces  ok       this user may make one
         subordinate ids  warning  one id only: the user's own
@@ -146,7 +146,7 @@ fn what_is_slower_or_less_is_a_warning() {
           cure:  give the stages that run tools `FROM --platform=$BUILDPLATFORM`, and let them cross-compile; lrops plan shows the lines
                  or say that it is meant so: --emulation=allow
           guide: docs/guide.md#emulation-missing
-    "#]],
+    "]],
     );
 }
 
@@ -225,7 +225,7 @@ fn a_disk_is_judged_by_what_is_free() {
     checks.extend(judge(1 << 20, 12, Err(file)));
     check(
         &checks,
-        expect![[r#"
+        expect![[r"
         store       ok       /store
         disk space  ok       53.7 GB of 107 GB are free
         inodes      ok       900000 of 1000000 are free
@@ -264,7 +264,7 @@ fn a_disk_is_judged_by_what_is_free() {
           cure:  see and free what lrops keeps: lrops cache du; lrops cache prune
                  have the store on another disk: --store DIR, or LROPS_ROOT=DIR
           guide: docs/guide.md#disk-full
-    "#]],
+    "]],
     );
 }
 
@@ -289,7 +289,7 @@ fn a_registry_that_refuses_is_broken_for_who_pushes() {
             judge(Purpose::Name, &refused),
             judge(Purpose::Mirror, &unreachable),
         ],
-        expect![[r#"
+        expect![[r"
             registry r.example  ok       it answers, and asks nobody for credentials
             registry r.example  ok       it answers, and accepts the credentials
             registry r.example  warning  it answers; there are no credentials for it
@@ -317,7 +317,7 @@ fn a_registry_that_refuses_is_broken_for_who_pushes() {
               cause: the mirror cannot be asked, and is passed over
               cure:  check the registry's name, the network, and the proxy settings
               guide: docs/guide.md#network
-        "#]],
+        "]],
     );
 }
 

@@ -48,14 +48,14 @@ fn a_healthy_builder_needs_nothing() {
     let (wanted, facts) = farm();
     check(
         &buildx::judge(&wanted, &facts),
-        expect![[r#"
+        expect![[r"
         buildx               ok          buildx 0.13
         context              ok          gitlab, at ssh://gitlab
         daemon               ok          docker 26.1.5 on linux/amd64, with the classic image store
         builder              ok          gitlab-multiarch with the driver docker-container: gitlab-multiarch0 at gitlab (running)
         builder's emulation  not needed  there is no Dockerfile to look at
         builder's disk       ok          it keeps 1.5GB
-    "#]],
+    "]],
     );
 }
 
@@ -68,7 +68,7 @@ fn a_builder_on_another_endpoint_is_broken() {
     wanted.platforms.truncate(1);
     check(
         &buildx::judge(&wanted, &facts),
-        expect![[r#"
+        expect![[r"
         buildx               warning     buildx 0.11
         context              broken      gitlab, at ssh://old-gitlab
         daemon               ok          docker 26.1.5 on linux/amd64, with the classic image store
@@ -91,7 +91,7 @@ fn a_builder_on_another_endpoint_is_broken() {
           cause: the builder gitlab-multiarch points to tcp://docker.example.com:2376, and not to the context gitlab (ssh://old-gitlab)
           cure:  a builder on the wrong endpoint is made anew by: lrops builder setup --docker-context gitlab --builder gitlab-multiarch
           guide: docs/guide.md#daemon-unreachable
-    "#]],
+    "]],
     );
 }
 
@@ -103,7 +103,7 @@ fn a_node_that_does_not_answer_is_broken() {
     node.error = Some("error during connect: ssh: Could not resolve hostname gitlab".to_owned());
     check(
         &buildx::judge(&wanted, &facts),
-        expect![[r#"
+        expect![[r"
         buildx               ok          buildx 0.13
         context              ok          gitlab, at ssh://gitlab
         daemon               ok          docker 26.1.5 on linux/amd64, with the classic image store
@@ -116,7 +116,7 @@ fn a_node_that_does_not_answer_is_broken() {
           cure:  log in by hand once, to accept the host's key: ssh gitlab docker version
                  load the key into an agent (ssh-add), since docker asks no passphrase
           guide: docs/guide.md#ssh-failed
-    "#]],
+    "]],
     );
 }
 
@@ -170,7 +170,7 @@ fn what_is_missing_is_said_once() {
     }
     check(
         &checks,
-        expect![[r#"
+        expect![[r"
         buildx   broken  docker has no such plugin
         context  ok      gitlab, at ssh://gitlab
         daemon   ok      docker 26.1.5 on linux/amd64, with the classic image store
@@ -185,6 +185,6 @@ fn what_is_missing_is_said_once() {
           cause: there is no program `docker` on PATH
           cure:  install docker's command line (Debian: docker-cli or docker.io), or build without it: --engine embedded
           guide: docs/guide.md#docker-missing
-    "#]],
+    "]],
     );
 }
