@@ -27,10 +27,14 @@ impl DaemonFacts {
         let format = "{{.ServerVersion}} {{.OSType}}/{{.Architecture}} {{json .DriverStatus}}";
         let command = docker.command().words(["info", "--format", format]);
         let answer = docker.ask(&command)?;
-        // Of a daemon that cannot be reached, some versions of docker say so and end with success.
-        Self::parse(&answer).ok_or_else(|| DockerError::Answer {
+        if let Some(facts) = Self::parse(&answer) {
+            return Ok(facts);
+        }
+        // Some versions end with success although no daemon answers, and keep the reason to themselves. This one fails.
+        docker.ask(&docker.command().word("version"))?;
+        Err(DockerError::Answer {
             command: command.to_string(),
-            problem: "no daemon answers".to_owned(),
+            problem: format!("there is no version in {:?}", answer.trim()),
         })
     }
 
