@@ -25,13 +25,23 @@ pub struct BuilderPlace {
 pub struct Docker {
     place: BuilderPlace,
     cancel: CancelToken,
+    patience: Duration,
 }
 
 impl Docker {
     /// Returns the docker program of this machine. Its own settings (`DOCKER_CONFIG`, `DOCKER_HOST`, `PATH`) are those
     /// that lrops was started with.
     pub fn new(place: BuilderPlace, cancel: CancelToken) -> Self {
-        Self { place, cancel }
+        Self {
+            place,
+            cancel,
+            patience: QUESTION_TIME_LIMIT,
+        }
+    }
+
+    /// Returns the same, which waits no longer than this for an answer.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Returns where it builds.
@@ -66,9 +76,9 @@ impl Docker {
     /// Runs a command that answers soon, and returns its standard output.
     ///
     /// # Errors
-    /// When it cannot be run, fails, or takes longer than a minute.
+    /// When it cannot be run, fails, or takes longer than a minute, or than the patience that was set.
     pub fn ask(&self, command: &CommandLine) -> Result<String, DockerError> {
-        self.run(command, QUESTION_TIME_LIMIT)
+        self.run(command, self.patience)
     }
 
     /// Runs a command that may take some time, and returns its standard output.

@@ -6,6 +6,7 @@
 mod build;
 mod builders;
 mod command_line;
+mod daemon;
 mod docker;
 mod known;
 mod process;
@@ -15,6 +16,7 @@ mod version;
 pub use build::{BuildxEngine, BuildxError, BuildxSettings, Delivery, NeededContext, PassedOn};
 pub use builders::{BuilderFacts, NodeFacts};
 pub use command_line::CommandLine;
+pub use daemon::{DaemonFacts, builder_usage, context_endpoint};
 pub use docker::{BuilderPlace, Docker, DockerError};
 pub use known::KnownFailure;
 pub use process::{Captured, ProcessError};

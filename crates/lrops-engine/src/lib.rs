@@ -12,6 +12,7 @@
 mod assemble;
 mod build;
 mod contexts;
+pub mod emulator;
 mod images;
 mod keys;
 mod layers;

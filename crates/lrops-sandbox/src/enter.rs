@@ -10,6 +10,7 @@ use std::process::Command;
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::process::{Pid, getgid, getuid};
 use rustix::thread::{CapabilitySet, Gid, Uid, UnshareFlags, capabilities};
+use serde::{Deserialize, Serialize};
 
 use crate::kernel;
 use crate::user_namespace::{self, IdRange, Refusal};
@@ -26,7 +27,7 @@ pub struct Identity {
 }
 
 /// Which user and group ids exist in the namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mapping {
     /// All: the program is root and in no user namespace of its own.
     Root,
@@ -45,7 +46,7 @@ pub enum Mapping {
 }
 
 /// Why an ordinary user has one id only.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SingleReason {
     /// `/etc/subuid` or `/etc/subgid` gives the user no range.
     NoSubordinateIds,
@@ -101,7 +102,7 @@ pub enum EnterError {
 }
 
 /// What forbids user namespaces, and the cure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum NamespaceCause {
     /// Debian's switch.
     #[error(

@@ -18,6 +18,7 @@ mod mounts;
 mod run;
 mod snapshot;
 mod text;
+pub mod trial;
 mod user_namespace;
 pub mod users;
 

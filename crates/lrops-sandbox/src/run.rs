@@ -19,6 +19,7 @@ mod seccomp;
 mod spec;
 mod supervisor;
 
+pub(crate) use emulation::try_table;
 pub use error::{CommandError, RunError, Step};
 pub use init::run_if_child;
 pub use spec::{

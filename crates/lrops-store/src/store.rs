@@ -38,6 +38,15 @@ pub struct Store {
     tmp: PathBuf,
 }
 
+/// What there is where a store is, or would be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// Whether there is one.
+    pub is_there: bool,
+    /// Its directory, or else the nearest one above that is there.
+    pub directory: PathBuf,
+}
+
 impl Store {
     /// Opens the store at `root`, and makes an empty one first where there is nothing.
     ///
@@ -85,6 +94,25 @@ impl Store {
                 .map_err(|error| disk(directory)(io::Error::from(error)))?;
         }
         Ok(store)
+    }
+
+    /// Looks whether [`Store::open`] would succeed, and makes and changes nothing.
+    ///
+    /// # Errors
+    /// When `root` is something else, or cannot be written.
+    pub fn look(root: &Path) -> Result<Sight, StoreError> {
+        refuse_something_else(root)?;
+        let directory = root.ancestors().find(|path| path.exists()).unwrap_or(root);
+        let writable = access(directory, Access::WRITE_OK | Access::EXEC_OK);
+        writable.map_err(|error| StoreError::Disk {
+            action: "write into",
+            path: directory.to_owned(),
+            source: io::Error::from(error),
+        })?;
+        Ok(Sight {
+            is_there: root.join("oci-layout").exists(),
+            directory: directory.to_owned(),
+        })
     }
 
     /// Returns the store's directory.

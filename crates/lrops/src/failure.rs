@@ -103,6 +103,12 @@ pub(crate) enum Failure {
         /// What to do.
         advice: Option<String>,
     },
+    /// Something that the work needs is broken, which was shown.
+    #[error("the work would fail: {broken}")]
+    Unhealthy {
+        /// What is broken, in words.
+        broken: String,
+    },
     /// Someone asked to stop.
     #[error("interrupted")]
     Cancelled,
@@ -267,7 +273,7 @@ impl Failure {
             Self::Verify { .. } => 4,
             Self::Unauthorized { .. } => 6,
             Self::Farm { known, .. } => farm_exit_code(*known),
-            Self::Machine { .. } => 7,
+            Self::Machine { .. } | Self::Unhealthy { .. } => 7,
             Self::Cancelled => 130,
             Self::Registry(error) if error.is_refused() => 6,
             Self::Publish { source, .. } => publish_exit_code(source),
@@ -457,6 +463,12 @@ mod tests {
             ),
             (Failure::unauthorized("x", "y", None), 6),
             (Failure::machine("x", "y"), 7),
+            (
+                Failure::Unhealthy {
+                    broken: String::new(),
+                },
+                7,
+            ),
             (
                 Failure::Build(BuildError::Environment {
                     message: String::new(),

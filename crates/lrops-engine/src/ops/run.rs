@@ -17,6 +17,7 @@ use lrops_store::tree::{NewDirectories, RootDir};
 use super::make_directory::user_name;
 use super::mounts::{MountSet, context_digest};
 use super::{commit, prepare, user};
+use crate::emulator;
 use crate::keys::{CacheKey, KeyBuilder};
 use crate::reporter::Activity;
 use crate::step::{Execution, Files, StepResult, chain, internal};
@@ -210,24 +211,16 @@ fn emulator(execution: &Execution<'_>, run: &RunOp) -> Result<Option<Emulator>, 
     if execution.request.build_platform.runs_natively(&run.platform) {
         return Ok(None);
     }
-    let name = match run.platform.architecture.as_str() {
-        "arm64" => "aarch64",
-        "arm" => "arm",
-        "amd64" => "x86_64",
-        "386" => "i386",
-        other => other,
-    };
-    let candidates =
-        ["/usr/bin", "/usr/local/bin"].map(|directory| format!("{directory}/qemu-{name}-static"));
-    match candidates.iter().find(|path| Path::new(path).exists()) {
-        Some(path) => Ok(Some(Emulator {
-            interpreter: PathBuf::from(path),
+    match emulator::find(&run.platform) {
+        Some(interpreter) => Ok(Some(Emulator {
+            interpreter,
             platform: run.platform.clone(),
         })),
         None => Err(user(format!(
-            "this command runs {} programs, and there is no qemu-{name}-static to emulate them. \
+            "this command runs {} programs, and there is no {} to emulate them. \
              Cross-compile (FROM --platform=$BUILDPLATFORM), or install the package qemu-user-static",
-            run.platform
+            run.platform,
+            emulator::name(&run.platform)
         ))),
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lrops_model::cancel::CancelToken;
+use lrops_model::reference::Reference;
 
 use super::attempts::{Attempts, Interruption};
 use super::authorization::basic_value;
@@ -11,7 +12,8 @@ use super::client::Registry;
 use super::endpoint::Endpoint;
 use super::error::{RegistryProblem, advice_on_trust};
 use super::keychain::Credentials;
-use super::repository::refusal;
+use super::mirror::Mirror;
+use super::repository::{Repository, refusal};
 use super::token::TokenRequest;
 use crate::http::{Address, Answer, Exchange, HttpError, HttpProblem, Method, RequestBody, retry_after};
 
@@ -60,7 +62,59 @@ impl LoginError {
     }
 }
 
+/// Whether a registry asked who comes.
+#[derive(Clone, Copy)]
+enum Entrance {
+    Open,
+    Asked,
+}
+
+/// How a registry receives who comes with what the keychain has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reception {
+    /// It asks nobody for credentials.
+    Open,
+    /// It accepts the credentials that there are.
+    Accepted,
+    /// There are no credentials for it, and it lets in who has none: to read, as a rule.
+    Anonymous,
+}
+
 impl Registry {
+    /// Asks a repository's registry whether it answers, and whether it accepts what the keychain has for the repository.
+    /// Nothing is changed there.
+    ///
+    /// # Errors
+    /// When it refuses, and when it cannot be asked.
+    pub fn greet(&self, repository: &Reference, cancel: &CancelToken) -> Result<Reception, LoginError> {
+        self.greet_at(&Repository::new(self, repository), cancel)
+    }
+
+    /// Asks a mirror the same, with the keychain's credentials for the mirror.
+    ///
+    /// # Errors
+    /// As [`Registry::greet`].
+    pub fn greet_mirror(&self, mirror: &Mirror, cancel: &CancelToken) -> Result<Reception, LoginError> {
+        let any: Reference = "x".parse().expect("a name is a reference");
+        let repository = self.mirrored(mirror, &any);
+        let repository = repository.expect("a mirror is read only when it has a place for a short name");
+        self.greet_at(&repository, cancel)
+    }
+
+    fn greet_at(&self, repository: &Repository, cancel: &CancelToken) -> Result<Reception, LoginError> {
+        let registry = repository.reference().registry().to_owned();
+        let received = Attempts::at(repository, cancel).persist(|| {
+            let credentials = repository.credentials(cancel)?;
+            let entrance = self.try_login(repository.endpoint(), &credentials, cancel)?;
+            Ok(match (entrance, credentials) {
+                (Entrance::Open, _) => Reception::Open,
+                (Entrance::Asked, Credentials::Anonymous) => Reception::Anonymous,
+                (Entrance::Asked, _) => Reception::Accepted,
+            })
+        });
+        received.map_err(|problem| LoginError { registry, problem })
+    }
+
     /// Asks a registry whether it accepts credentials. One that wants none accepts all.
     ///
     /// # Errors
@@ -73,7 +127,7 @@ impl Registry {
     ) -> Result<(), LoginError> {
         let endpoint = self.endpoint(registry);
         Attempts::new(self, registry.to_owned(), cancel)
-            .persist(|| self.try_login(&endpoint, credentials, cancel))
+            .persist(|| self.try_login(&endpoint, credentials, cancel).map(drop))
             .map_err(|problem| LoginError {
                 registry: registry.to_owned(),
                 problem,
@@ -85,12 +139,12 @@ impl Registry {
         endpoint: &Endpoint,
         credentials: &Credentials,
         cancel: &CancelToken,
-    ) -> Result<(), Interruption> {
+    ) -> Result<Entrance, Interruption> {
         cancel.check().map_err(HttpProblem::from)?;
         let address = Address::parse(&endpoint.root()).map_err(HttpProblem::Address)?;
         let answer = self.look(&address, None)?;
         if answer.status() != 401 || answer.redirected_to.is_some() {
-            return judge(answer, credentials);
+            return judge(answer, credentials).map(|()| Entrance::Open);
         }
         let challenges = challenges(answer.headers());
         let detail = refusal(answer);
@@ -120,7 +174,7 @@ impl Registry {
             let offered = credentials.offered();
             return Err(RegistryProblem::Unauthorized { detail, offered }.into());
         };
-        judge(self.look(&address, Some(&authorization))?, credentials)
+        judge(self.look(&address, Some(&authorization))?, credentials).map(|()| Entrance::Asked)
     }
 
     fn look(&self, address: &Address, authorization: Option<&str>) -> Result<Answer, HttpProblem> {

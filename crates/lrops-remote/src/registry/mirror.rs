@@ -87,7 +87,7 @@ impl Registry {
     }
 
     /// Returns the repository with a mirror's copies. A name that is too long there is not mirrored.
-    fn mirrored(&self, mirror: &Mirror, reference: &Reference) -> Option<Repository> {
+    pub(crate) fn mirrored(&self, mirror: &Mirror, reference: &Reference) -> Option<Repository> {
         let reference = reference.moved_to(&mirror.host, &mirror.path).ok()?;
         let endpoint = match mirror.scheme {
             Some(scheme) => Endpoint::new(&mirror.host, scheme),

@@ -36,7 +36,7 @@ pub use keychain::{
     CredentialSource, Credentials, DockerConfig, HelperAct, HelperError, HelperProblem, HelperSettings,
     Keychain, LoginFile, LoginFileError, LoginPlace, ParseDockerConfigError, registry_named,
 };
-pub use login::LoginError;
+pub use login::{LoginError, Reception};
 pub use mirror::{Mirror, ParseMirrorError};
 pub use push::{
     BlobOutcome, OnPushEvent, Push, PushError, PushEvent, PushSettings, PushStep, TagExpectation, TagOutcome,

@@ -164,6 +164,10 @@ impl Repository {
         self.endpoint.scheme()
     }
 
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     /// Returns registry and repository, for people.
     pub(crate) fn place(&self) -> String {
         format!("{}/{}", self.reference.registry(), self.reference.repository())

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lrops_model::cancel::CancelToken;
-use lrops_remote::registry::{Credentials, LoginFile, LoginPlace};
+use lrops_remote::registry::{Credentials, LoginFile, LoginPlace, Reception};
 use serde_json::{Value, json};
 
 use crate::case::chain;
@@ -74,6 +74,51 @@ fn a_registry_with_tokens_says_whether_the_password_is_right() {
         chain(&error)
     );
     assert!(error.is_refused());
+}
+
+#[test]
+fn a_registry_says_how_it_receives_whom() {
+    let check = |config: &str, lets_everybody_in: bool| {
+        let service = Service::start(move |request, _| {
+            let shown = request.headers.get("authorization").map(String::as_str);
+            match shown {
+                _ if lets_everybody_in => Reply::new(200, "{}"),
+                Some("Basic YTpi") => Reply::new(200, "{}"),
+                _ => Reply::new(401, "").with("WWW-Authenticate", "Basic realm=\"r\"".to_owned()),
+            }
+        });
+        let name = service.name();
+        let config = config.replace("NAME", &name);
+        let registry = Client::new().with_config(&config, Path::new("/none")).open();
+        let (cancel, image) = (CancelToken::new(), format!("{name}/a/b:c").parse().unwrap());
+        let received = [
+            registry.greet(&image, &cancel),
+            registry.greet_mirror(&name.parse().unwrap(), &cancel),
+        ];
+        received.map(|received| received.map_err(|error| error.is_refused()))
+    };
+    let right = r#"{"auths":{"NAME":{"auth":"YTpi"}}}"#;
+    assert_eq!(check(right, true), [Ok(Reception::Open); 2]);
+    assert_eq!(check(right, false), [Ok(Reception::Accepted); 2]);
+    assert_eq!(check("{}", false), [Err(true); 2]);
+}
+
+#[test]
+fn who_has_no_credentials_may_be_let_in() {
+    let service = Service::start(|request, address| {
+        let shown = request.headers.get("authorization").map(String::as_str);
+        match (request.line.as_str(), shown) {
+            ("GET /token?service=s", None) => Reply::new(200, r#"{"token":"t"}"#),
+            ("GET /v2/", Some("Bearer t")) => Reply::new(200, "{}"),
+            _ => Reply::new(401, "").with(
+                "WWW-Authenticate",
+                format!("Bearer realm=\"http://{address}/token\",service=\"s\""),
+            ),
+        }
+    });
+    let image = format!("{}/a/b:c", service.name()).parse().unwrap();
+    let received = Client::new().open().greet(&image, &CancelToken::new());
+    assert_eq!(received.unwrap(), Reception::Anonymous);
 }
 
 #[test]

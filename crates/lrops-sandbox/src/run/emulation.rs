@@ -17,8 +17,8 @@ use rustix::thread::UnshareFlags;
 use super::error::Step;
 use super::message::Failure;
 use super::spec::Emulator;
-use crate::mounts;
 use crate::user_namespace::{self, Refusal};
+use crate::{kernel, mounts};
 
 /// Moves this process into a user namespace with the same ids.
 pub(crate) fn enter_user_namespace() -> Result<(), Failure> {
@@ -28,6 +28,14 @@ pub(crate) fn enter_user_namespace() -> Result<(), Failure> {
     let map = |target| user_namespace::write_maps(target, &uids, &gids);
     let mapped = user_namespace::unshare_mapped(UnshareFlags::empty(), map).map_err(fail())?;
     mapped.map_err(|Refusal(message)| fail()(io::Error::other(message)))
+}
+
+/// Tries that this process can have a user namespace of its own with a table of binary formats, and stays in it.
+pub(crate) fn try_table() -> io::Result<()> {
+    enter_user_namespace().map_err(|failure| failure.into_source().1)?;
+    // Only in a mount namespace of the same user namespace may anything be mounted.
+    kernel::unshare(UnshareFlags::NEWNS)?;
+    mounts::new_file_system("binfmt_misc", &[], rustix::mount::MountAttrFlags::empty()).map(drop)
 }
 
 /// Registers an emulator in the table of this process's user namespace, for as long as the descriptor is open.

@@ -18,14 +18,17 @@ use super::message::{self, Failure, Report, Request};
 use super::spec::{Exit, Network, RunSpec};
 use super::{command, emulation};
 use crate::kernel::{self, Fork};
+use crate::trial;
 
 /// The name under which the program is executed as the sandbox's child.
 pub(crate) const CHILD_NAME: &str = "lrops-sandbox-init";
 
-/// Becomes the sandbox's child and never returns, if the process was started as one; else returns at once.
+/// Becomes the sandbox's child, or the one that tries what the machine allows, and never returns, if the process was
+/// started as one; else returns at once.
 ///
 /// To be called first in `main`, before any thread.
 pub fn run_if_child() {
+    trial::run_if_child();
     if std::env::args_os()
         .next()
         .is_some_and(|name| name.as_bytes() == CHILD_NAME.as_bytes())

@@ -51,7 +51,7 @@ pub(crate) enum HostCa {
 }
 
 /// `lrops build`.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct BuildArguments {
     /// The context: a directory, or - for a Dockerfile on standard input [default: the configuration's, else .]
     #[arg(value_name = "PATH")]
@@ -196,7 +196,7 @@ pub(crate) struct BuildArguments {
 }
 
 /// Flags of other builders that lrops knows and does not need; [`super::judge`] says why.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ForeignArguments {
     #[arg(long, short = 'D', hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub(crate) debug: Option<bool>,
@@ -243,7 +243,7 @@ pub(crate) struct ForeignArguments {
 }
 
 /// Flags of the script that lrops replaces.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct OlderArguments {
     /// Older name of --platform, with several values: amd64 arm64 arm/v7
     #[arg(long, value_name = "PLATFORM", num_args = 1.., value_delimiter = ',', help_heading = "Older names")]

@@ -3,6 +3,7 @@
 
 mod build;
 mod builder;
+mod doctor;
 mod image;
 mod judgement;
 mod registry;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use build::{BuildArguments, EngineName, HostCa, ProgressMode};
 pub(crate) use builder::BuilderArguments;
+pub(crate) use doctor::DoctorArguments;
 pub(crate) use image::{
     CopyArguments, CreateArguments, ImageCommand, InspectArguments, PruneArguments, RemoveArguments,
     TagArguments, TransferArguments,
@@ -58,6 +60,8 @@ pub(crate) enum Command {
     /// Assemble base images from distribution packages
     #[command(subcommand)]
     Base(BaseCommand),
+    /// Tell what would make a build fail on this machine, why, and what to do
+    Doctor(Box<DoctorArguments>),
     /// Log in to a registry
     Login(LoginArguments),
     /// Log out from a registry

@@ -5,6 +5,7 @@ mod build;
 mod by_builder;
 mod cache;
 mod check;
+mod doctor;
 mod image;
 mod login;
 mod metadata;
@@ -39,6 +40,7 @@ pub(crate) fn run(command_line: CommandLine, environment: &Environment) -> Resul
         Command::Image(command) => image::run(*command, environment),
         Command::Cache(command) => cache::run(command, environment),
         Command::Base(command) => base::run(command, environment),
+        Command::Doctor(arguments) => doctor::run(&arguments, environment),
         Command::Login(arguments) => login::login(&arguments, environment),
         Command::Logout(arguments) => login::logout(&arguments, environment),
     }

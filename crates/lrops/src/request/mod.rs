@@ -11,6 +11,7 @@ mod outputs;
 mod pairs;
 mod places;
 mod secrets;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -41,6 +42,7 @@ use crate::publish::Overwrite;
 
 pub(crate) use engine::{EngineChoice, builder_place};
 pub(crate) use outputs::{Destination, Output, parse_outputs};
+pub(crate) use survey::{Survey, survey};
 
 /// What is meant by a `lrops build`.
 #[derive(Debug)]

@@ -1,0 +1,220 @@
+//! What a build by docker buildx needs: the program, the context, the daemon, the builder.
+
+use std::thread;
+use std::time::Duration;
+
+use lrops_buildx::{
+    BuilderFacts, BuilderPlace, BuildxVersion, DaemonFacts, Docker, DockerError, KnownFailure, builder_usage,
+    context_endpoint,
+};
+use lrops_model::cancel::CancelToken;
+use lrops_model::platform::Platform;
+use lrops_model::request::BuildRequest;
+
+use super::builder;
+use super::finding::{Check, Remedy, State};
+use crate::failure::one_line;
+use crate::farm::emulated_platforms;
+
+/// How long docker may take for one answer; less than the patience with all of them.
+const ANSWER_TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// A question to docker that brought no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    /// Which known failure it is.
+    pub(super) known: Option<KnownFailure>,
+    /// What was said.
+    pub(super) said: String,
+}
+
+/// An answer, or why there is none.
+pub(super) type Answer<T> = Result<T, Problem>;
+
+/// What the work wants of buildx.
+#[derive(Clone, Debug)]
+pub(super) struct FarmWanted {
+    /// Where it builds.
+    pub(super) place: BuilderPlace,
+    /// The endpoint that `lrops.toml` gives the context.
+    pub(super) host: Option<String>,
+    /// The platforms.
+    pub(super) platforms: Vec<Platform>,
+    /// Whether the builder pushes by itself, so that no image comes here.
+    pub(super) pushes: bool,
+    /// The request, when there is a Dockerfile.
+    pub(super) request: Option<Box<BuildRequest>>,
+}
+
+/// What docker, buildx and the builder say.
+#[derive(Clone, Debug)]
+pub(super) struct FarmFacts {
+    pub(super) version: Answer<BuildxVersion>,
+    /// The context's endpoint.
+    pub(super) endpoint: Answer<String>,
+    pub(super) daemon: Answer<DaemonFacts>,
+    pub(super) builder: Answer<BuilderFacts>,
+    /// How much the builder keeps.
+    pub(super) usage: Option<String>,
+    /// The platforms whose programs would be emulated there, when there is a Dockerfile and the builder runs.
+    pub(super) emulated: Option<Vec<Platform>>,
+}
+
+impl FarmFacts {
+    /// Asks docker, all at a time.
+    pub(super) fn gather(wanted: &FarmWanted, cancel: &CancelToken) -> Self {
+        let docker = Docker::new(wanted.place.clone(), cancel.clone()).with_patience(ANSWER_TIME_LIMIT);
+        let docker = &docker;
+        thread::scope(|scope| {
+            let endpoint = scope.spawn(move || answer(context_endpoint(docker)));
+            let daemon = scope.spawn(move || answer(DaemonFacts::ask(docker)));
+            let builder = scope.spawn(move || answer(BuilderFacts::ask(docker)));
+            let usage = scope.spawn(move || builder_usage(docker).ok().flatten());
+            let version = answer(BuildxVersion::ask(docker));
+            let builder = joined(builder);
+            Self {
+                emulated: builder
+                    .as_ref()
+                    .ok()
+                    .and_then(|builder| emulated(wanted, builder)),
+                version,
+                endpoint: joined(endpoint),
+                daemon: joined(daemon),
+                usage: joined(usage),
+                builder,
+            }
+        })
+    }
+}
+
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn answer<T>(result: Result<T, DockerError>) -> Answer<T> {
+    result.map_err(|error| Problem {
+        known: error.known(),
+        said: match &error {
+            DockerError::Failed { words, .. } => words.clone(),
+            _ => one_line(&error),
+        },
+    })
+}
+
+/// Tools run where the builder is, which may be another kind of machine than this one.
+fn emulated(wanted: &FarmWanted, builder: &BuilderFacts) -> Option<Vec<Platform>> {
+    let mut request = wanted.request.clone()?;
+    request.build_platform = builder.build_platform()?.clone();
+    Some(emulated_platforms(&request))
+}
+
+impl Problem {
+    /// Returns what is broken because of it.
+    pub(super) fn check(&self, name: &str, place: &BuilderPlace) -> Check {
+        let remedy = match self.known {
+            Some(known) => Remedy::known(known, place),
+            None => Remedy::known(KnownFailure::DaemonUnreachable, place),
+        };
+        // docker's own last words are then about its help.
+        let found = match self.known {
+            Some(KnownFailure::BuildxMissing) => "docker has no such plugin",
+            _ => self.said.as_str(),
+        };
+        Check::ill(State::Broken, name, found, remedy)
+    }
+}
+
+/// Judges docker and what is behind it.
+pub(super) fn judge(wanted: &FarmWanted, facts: &FarmFacts) -> Vec<Check> {
+    let place = &wanted.place;
+    if is_docker_missing(facts) {
+        let found = "there is none on PATH";
+        let remedy = Remedy::known(KnownFailure::DockerMissing, place);
+        return vec![Check::ill(State::Broken, "docker", found, remedy)];
+    }
+    let mut checks = vec![buildx(&facts.version, place), context(wanted, &facts.endpoint)];
+    // Nobody answers behind a context that is not there.
+    if facts.endpoint.is_err() {
+        return checks;
+    }
+    checks.push(match &facts.daemon {
+        Ok(daemon) => Check::ok("daemon", described(daemon)),
+        Err(problem) => problem.check("daemon", place),
+    });
+    // The builder cannot be asked without the plugin.
+    if facts.version.is_ok() {
+        checks.extend(builder::judge(wanted, facts));
+    }
+    checks
+}
+
+fn is_docker_missing(facts: &FarmFacts) -> bool {
+    let problem = facts.version.as_ref().err();
+    problem.is_some_and(|problem| problem.known == Some(KnownFailure::DockerMissing))
+}
+
+fn buildx(version: &Answer<BuildxVersion>, place: &BuilderPlace) -> Check {
+    let version = match version {
+        Ok(version) => *version,
+        Err(problem) => return problem.check("buildx", place),
+    };
+    let found = format!("buildx {version}");
+    if version < BuildxVersion::OLDEST {
+        let remedy = Remedy::known(KnownFailure::BuildxTooOld, place);
+        return Check::ill(State::Broken, "buildx", found, remedy);
+    }
+    if version < BuildxVersion::RAW_JSON {
+        let cause = format!(
+            "before {} buildx tells of its progress in words only: which lines ran is read from them",
+            BuildxVersion::RAW_JSON
+        );
+        let remedy = Remedy::new(KnownFailure::BuildxTooOld.name(), cause)
+            .cure(format!("install buildx {} or later", BuildxVersion::RAW_JSON));
+        return Check::ill(State::Warning, "buildx", found, remedy);
+    }
+    Check::ok("buildx", found)
+}
+
+fn context(wanted: &FarmWanted, endpoint: &Answer<String>) -> Check {
+    let place = &wanted.place;
+    let endpoint = match endpoint {
+        Ok(endpoint) => endpoint,
+        Err(problem) => {
+            return Problem {
+                known: problem.known.or(Some(KnownFailure::ContextMissing)),
+                said: problem.said.clone(),
+            }
+            .check("context", place);
+        }
+    };
+    let name = place.context.as_deref().unwrap_or("docker's own");
+    let found = format!("{name}, at {endpoint}");
+    match &wanted.host {
+        Some(host) if host != endpoint => {
+            let cause =
+                format!("lrops.toml says that the context {name} is at {host}, and it is at {endpoint}");
+            let remedy = Remedy::new(KnownFailure::ContextMissing.name(), cause)
+                .cure(format!(
+                    "let it point there: docker context update {name} --docker host={host}"
+                ))
+                .cure("or change host under [buildx] in lrops.toml");
+            Check::ill(State::Broken, "context", found, remedy)
+        }
+        _ => Check::ok("context", found),
+    }
+}
+
+fn described(daemon: &DaemonFacts) -> String {
+    let platform = daemon.platform.as_ref();
+    let platform = platform
+        .map(|platform| format!(" on {platform}"))
+        .unwrap_or_default();
+    let store = if daemon.holds_platforms {
+        "containerd's image store"
+    } else {
+        "the classic image store"
+    };
+    format!("docker {}{platform}, with {store}", daemon.version)
+}
