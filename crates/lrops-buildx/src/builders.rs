@@ -1,11 +1,14 @@
 //! Builders, as buildx describes them.
 
 use lrops_model::platform::Platform;
+use serde::{Deserialize, Serialize};
 
+use crate::command_line::CommandLine;
 use crate::docker::{Docker, DockerError};
+use crate::version::BuildxVersion;
 
 /// What is known of a builder.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BuilderFacts {
     /// Its name.
     pub name: String,
@@ -18,7 +21,7 @@ pub struct BuilderFacts {
 }
 
 /// What is known of a node of a builder.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NodeFacts {
     /// Its name.
     pub name: String,
@@ -37,20 +40,26 @@ pub struct NodeFacts {
 }
 
 impl BuilderFacts {
-    /// Asks buildx for the builder of the place: the one that is named, or the context's own.
+    /// Asks buildx for the builder of the place: the one that is named, or the context's own. One whose daemon does not
+    /// answer is described as far as this machine knows it.
     ///
     /// # Errors
-    /// When docker or buildx is missing, the builder is not there, or its daemon does not answer.
-    pub fn ask(docker: &Docker) -> Result<Self, DockerError> {
-        let command = docker
-            .command()
-            .words(["buildx", "inspect"])
-            .words(docker.place().builder.as_deref());
+    /// When docker or buildx is missing, or the builder is not there.
+    pub fn look(docker: &Docker) -> Result<Self, DockerError> {
+        let command = inspect(docker);
         let answer = docker.ask(&command)?;
-        let builder = Self::parse(&answer).ok_or_else(|| DockerError::Answer {
+        Self::parse(&answer).ok_or_else(|| DockerError::Answer {
             command: command.to_string(),
             problem: "it names no builder".to_owned(),
-        })?;
+        })
+    }
+
+    /// As [`Self::look`], for a builder that has to answer.
+    ///
+    /// # Errors
+    /// Also when its daemon does not answer.
+    pub fn ask(docker: &Docker) -> Result<Self, DockerError> {
+        let builder = Self::look(docker)?;
         // buildx ends well even where it reached no daemon.
         let failed = builder
             .error
@@ -59,13 +68,34 @@ impl BuilderFacts {
             .next();
         match failed {
             Some(error) if builder.build_platform().is_none() => Err(DockerError::Failed {
-                command: command.to_string(),
+                command: inspect(docker).to_string(),
                 status: "it answered".to_owned(),
                 words: error.clone(),
                 output: error.clone(),
             }),
             _ => Ok(builder),
         }
+    }
+
+    /// Returns all builders, those of docker's contexts included.
+    ///
+    /// # Errors
+    /// When docker or buildx is missing.
+    pub fn list(docker: &Docker, version: BuildxVersion) -> Result<Vec<Self>, DockerError> {
+        let command = docker.command().words(["buildx", "ls"]);
+        if version >= BuildxVersion::RAW_JSON {
+            let command = command.words(["--format", "json"]);
+            return listed(&docker.ask(&command)?).map_err(|error| DockerError::Answer {
+                command: command.to_string(),
+                problem: error.to_string(),
+            });
+        }
+        let answer = docker.ask(&command)?;
+        let names = answer.lines().skip(1).filter(|line| !line.starts_with(' '));
+        let names = names.filter_map(|line| line.split_whitespace().next());
+        names
+            .map(|name| Self::look(&docker.at(name.trim_end_matches('*'))))
+            .collect()
     }
 
     /// Returns every platform that a node of it can run programs of.
@@ -130,6 +160,65 @@ impl NodeFacts {
             _ => {}
         }
     }
+}
+
+fn inspect(docker: &Docker) -> CommandLine {
+    let command = docker.command().words(["buildx", "inspect"]);
+    command.words(docker.place().builder.as_deref())
+}
+
+/// Reads `docker buildx ls --format json`: a line for each builder, or for each of its nodes.
+fn listed(answer: &str) -> Result<Vec<BuilderFacts>, serde_json::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase", default)]
+    #[derive(Default)]
+    struct Builder {
+        name: String,
+        driver: String,
+        err: Option<serde_json::Value>,
+        nodes: Vec<Node>,
+    }
+    #[derive(Deserialize, Default)]
+    #[serde(rename_all = "PascalCase", default)]
+    struct Node {
+        name: String,
+        endpoint: String,
+        status: String,
+        version: Option<String>,
+        platforms: Vec<String>,
+        driver_opts: std::collections::BTreeMap<String, String>,
+        err: Option<serde_json::Value>,
+    }
+    let words = |error: Option<serde_json::Value>| {
+        error.map(|error| error.as_str().map_or_else(|| error.to_string(), str::to_owned))
+    };
+    let mut builders: Vec<BuilderFacts> = Vec::new();
+    for line in answer.lines().filter(|line| line.starts_with('{')) {
+        let builder: Builder = serde_json::from_str(line)?;
+        let nodes = builder.nodes.into_iter().map(|node| NodeFacts {
+            name: node.name,
+            endpoint: node.endpoint,
+            status: node.status,
+            buildkit: node.version,
+            platforms: platforms(&node.platforms.join(",")),
+            driver_options: node
+                .driver_opts
+                .into_iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
+            error: words(node.err),
+        });
+        let facts = BuilderFacts {
+            name: builder.name,
+            driver: builder.driver,
+            nodes: nodes.collect(),
+            error: words(builder.err),
+        };
+        if !builders.iter().any(|known| known.name == facts.name) {
+            builders.push(facts);
+        }
+    }
+    Ok(builders)
 }
 
 /// Reads `linux/amd64*, linux/arm64, linux/amd64/v2`: a star marks what was chosen when the node was made.

@@ -44,6 +44,20 @@ impl Docker {
         Self { patience, ..self }
     }
 
+    /// Returns the same program, asked about another builder.
+    pub fn at(&self, builder: &str) -> Self {
+        let mut other = self.clone();
+        other.place.builder = Some(builder.to_owned());
+        other
+    }
+
+    /// Returns the same program, talking to docker's own default.
+    pub fn without_context(&self) -> Self {
+        let mut other = self.clone();
+        other.place.context = None;
+        other
+    }
+
     /// Returns where it builds.
     pub fn place(&self) -> &BuilderPlace {
         &self.place

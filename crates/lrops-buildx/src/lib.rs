@@ -11,6 +11,7 @@ mod docker;
 mod known;
 mod process;
 mod progress;
+mod setup;
 mod version;
 
 pub use build::{BuildxEngine, BuildxError, BuildxSettings, Delivery, NeededContext, PassedOn};
@@ -21,4 +22,5 @@ pub use docker::{BuilderPlace, Docker, DockerError};
 pub use known::KnownFailure;
 pub use process::{Captured, ProcessError};
 pub use progress::ProgressForm;
+pub use setup::{BuilderSetup, SetupFacts, SetupStep, Start};
 pub use version::BuildxVersion;
