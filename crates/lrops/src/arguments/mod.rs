@@ -13,7 +13,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use build::{BuildArguments, EngineName, HostCa, ProgressMode};
-pub(crate) use builder::BuilderArguments;
+pub(crate) use builder::{
+    BuilderArguments, BuilderCommand, InspectBuilderArguments, ListArguments, RemoveBuilderArguments,
+    SetupArguments,
+};
 pub(crate) use doctor::DoctorArguments;
 pub(crate) use image::{
     CopyArguments, CreateArguments, ImageCommand, InspectArguments, PruneArguments, RemoveArguments,
@@ -54,6 +57,9 @@ pub(crate) enum Command {
     /// Look at images, here and in registries; retag, copy, combine and remove them
     #[command(subcommand)]
     Image(Box<ImageCommand>),
+    /// Set up and look at builders of the build farm
+    #[command(subcommand)]
+    Builder(BuilderCommand),
     /// Look at the store's size, and free it
     #[command(subcommand)]
     Cache(CacheCommand),

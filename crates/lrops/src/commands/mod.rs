@@ -2,6 +2,7 @@
 
 mod base;
 mod build;
+mod builder;
 mod by_builder;
 mod cache;
 mod check;
@@ -38,6 +39,7 @@ pub(crate) fn run(command_line: CommandLine, environment: &Environment) -> Resul
         Command::Push(arguments) => push::run(&arguments, environment),
         Command::Pull(arguments) => pull::run(&arguments, environment),
         Command::Image(command) => image::run(*command, environment),
+        Command::Builder(command) => builder::run(command, environment),
         Command::Cache(command) => cache::run(command, environment),
         Command::Base(command) => base::run(command, environment),
         Command::Doctor(arguments) => doctor::run(&arguments, environment),

@@ -1,0 +1,45 @@
+//! `lrops builder rm`.
+
+use lrops_buildx::{BuilderFacts, KnownFailure};
+
+use crate::arguments::RemoveBuilderArguments;
+use crate::commands::{print, say};
+use crate::environment::Environment;
+use crate::failure::Failure;
+
+/// Removes a builder. One that is not there is as it should be.
+///
+/// # Errors
+/// When none is named; when docker does not do it.
+pub(super) fn remove(arguments: &RemoveBuilderArguments, environment: &Environment) -> Result<(), Failure> {
+    let name = arguments.name.as_deref();
+    let place = super::place(name, &arguments.builder, &arguments.places, environment)?;
+    let Some(name) = place.builder.clone() else {
+        return Err(Failure::usage_advised(
+            "no builder is named",
+            "name one: lrops builder rm NAME; `lrops builder ls` lists them",
+        ));
+    };
+    let docker = super::docker(place)?;
+    let mut command = docker.command().words(["buildx", "rm"]);
+    if arguments.keep_state {
+        command = command.word("--keep-state");
+    }
+    let command = command.word(&name);
+    if arguments.dry_run {
+        return print(&format!("{command}\n"));
+    }
+    super::version(&docker)?;
+    match BuilderFacts::look(&docker) {
+        Err(error) if error.known() == Some(KnownFailure::BuilderMissing) => {
+            say(&format!("there is no builder {name}; nothing is done"));
+            return Ok(());
+        }
+        found => found.map_err(|error| Failure::docker(error, docker.place()))?,
+    };
+    docker
+        .ask(&command)
+        .map_err(|error| Failure::docker(error, docker.place()))?;
+    say(&format!("removed the builder {name}"));
+    Ok(())
+}
