@@ -27,6 +27,8 @@ pub enum KnownFailure {
     DaemonForbidden,
     /// The host of a context over ssh cannot be logged in to.
     SshFailed,
+    /// The image that a builder runs in cannot be fetched.
+    BuilderImageMissing,
     /// The `docker` driver with the classic image store builds one platform at a time.
     MultiPlatformUnsupported,
     /// The `docker` driver with the classic image store cannot export as asked.
@@ -56,6 +58,10 @@ type Row = (KnownFailure, &'static [&'static str]);
 
 /// The first row counts of which a text is in what was said.
 const SIGNS: &[Row] = &[
+    (
+        KnownFailure::BuilderImageMissing,
+        &["> [internal] booting buildkit"],
+    ),
     (
         KnownFailure::BuildxMissing,
         &[
@@ -214,7 +220,7 @@ const COMMAND_FAILED: &str = "did not complete successfully";
 
 impl KnownFailure {
     /// All of them, in the order of `docs/guide.md`.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::DockerMissing,
         Self::BuildxMissing,
         Self::BuildxTooOld,
@@ -223,6 +229,7 @@ impl KnownFailure {
         Self::DaemonUnreachable,
         Self::DaemonForbidden,
         Self::SshFailed,
+        Self::BuilderImageMissing,
         Self::MultiPlatformUnsupported,
         Self::ExporterUnsupported,
         Self::MissingManifestDigest,
@@ -255,7 +262,11 @@ impl KnownFailure {
     pub fn can_retry(self) -> bool {
         matches!(
             self,
-            Self::NoActiveSession | Self::RegistryBusy | Self::TimeOut | Self::Network
+            Self::BuilderImageMissing
+                | Self::NoActiveSession
+                | Self::RegistryBusy
+                | Self::TimeOut
+                | Self::Network
         )
     }
 
@@ -271,6 +282,7 @@ impl KnownFailure {
                 | Self::DaemonUnreachable
                 | Self::DaemonForbidden
                 | Self::SshFailed
+                | Self::BuilderImageMissing
                 | Self::MultiPlatformUnsupported
                 | Self::ExporterUnsupported
                 | Self::EmulationMissing
@@ -289,6 +301,7 @@ impl KnownFailure {
             Self::DaemonUnreachable => "daemon-unreachable",
             Self::DaemonForbidden => "daemon-forbidden",
             Self::SshFailed => "ssh-failed",
+            Self::BuilderImageMissing => "builder-image-missing",
             Self::MultiPlatformUnsupported => "multi-platform-unsupported",
             Self::ExporterUnsupported => "exporter-unsupported",
             Self::MissingManifestDigest => "missing-manifest-digest",
@@ -314,6 +327,9 @@ impl KnownFailure {
             Self::DaemonUnreachable => "no docker daemon answers where the context or the builder points to",
             Self::DaemonForbidden => "the docker daemon runs, but its socket is not for this user",
             Self::SshFailed => "the context's host cannot be logged in to over ssh without a question",
+            Self::BuilderImageMissing => {
+                "the builder runs in an image (moby/buildkit on Docker Hub, unless another is named) that its host cannot fetch"
+            }
             Self::MultiPlatformUnsupported => {
                 "the builder uses the `docker` driver on the daemon's classic image store, which holds one platform an image"
             }

@@ -99,7 +99,7 @@ impl Engine for BuildxEngine<'_> {
                 is_there(store, &root)?;
                 Ok(Delivered::Stored(root))
             }
-            Delivery::PushByDigest | Delivery::PushTags => {
+            Delivery::PushByDigest | Delivery::PushTags | Delivery::Load => {
                 let digest = metadata.digest().ok_or_else(|| says_nothing("digest"))?;
                 Ok(Delivered::Pushed(digest))
             }
@@ -185,7 +185,7 @@ impl<'a> BuildxEngine<'a> {
             waits: settings.retry_waits,
             metadata: &metadata,
             attests: is_main && settings.passed_on.attests,
-            pushes: is_main && settings.delivery != Delivery::Store,
+            pushes: is_main && matches!(settings.delivery, Delivery::PushByDigest | Delivery::PushTags),
             cancel: &request.cancel,
             on_event: telling.on_event,
             next_number: &mut telling.next_number,

@@ -23,6 +23,8 @@ pub enum Delivery {
     PushByDigest,
     /// The builder pushes it under its tags, which move at once: all that the `docker` driver can do.
     PushTags,
+    /// It goes into the daemon's own image store (`--load`).
+    Load,
 }
 
 /// Flags that are given to buildx as they were typed.
@@ -196,6 +198,11 @@ impl Invocation<'_> {
                 Delivery::PushTags => {
                     let mut flags = self.tag_flags();
                     flags.extend(output(format!("type=registry{}", self.layer_attributes())));
+                    flags
+                }
+                Delivery::Load => {
+                    let mut flags = self.tag_flags();
+                    flags.push("--load".to_owned());
                     flags
                 }
                 Delivery::PushByDigest => output(format!(

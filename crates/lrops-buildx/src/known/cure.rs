@@ -36,6 +36,11 @@ impl KnownFailure {
                 format!("log in by hand once, to accept the host's key: ssh {} docker version", Spelling(place).host()),
                 "load the key into an agent (ssh-add), since docker asks no passphrase".into(),
             ],
+            Self::BuilderImageMissing => vec![
+                format!("fetch it there by hand, to see why: {docker} pull moby/buildkit:buildx-stable-1"),
+                format!("name another image: {} --driver-opt image=REGISTRY/IMAGE:TAG", Spelling(place).setup()),
+                "or use the daemon's own builder, with the containerd image store".into(),
+            ],
             Self::MultiPlatformUnsupported | Self::ExporterUnsupported => vec![
                 format!("create a builder with the docker-container driver: {}", Spelling(place).setup()),
                 "or switch the daemon to the containerd image store: \"features\": {\"containerd-snapshotter\": true} in its daemon.json".into(),

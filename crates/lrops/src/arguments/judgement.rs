@@ -40,7 +40,10 @@ pub(crate) fn judge(arguments: &BuildArguments, engine: EngineName) -> Vec<Judge
 }
 
 /// Flags that buildx gets as they are, where it carries out the build.
-const BUILDX_TAKES: [&str; 10] = [
+const BUILDX_TAKES: [&str; 13] = [
+    "--builder",
+    "--docker-context",
+    "--deliver",
     "--cgroup-parent",
     "--ulimit",
     "--cache-from",
@@ -69,6 +72,21 @@ fn foreign(arguments: &BuildArguments) -> Vec<Judgement> {
         .as_deref()
         .is_some_and(|isolation| !matches!(isolation, "" | "default"));
     let rows = [
+        (
+            arguments.builder.builder.is_some(),
+            "--builder",
+            "it names an instance of buildx; the embedded engine needs none",
+        ),
+        (
+            arguments.builder.docker_context.is_some(),
+            "--docker-context",
+            "the embedded engine needs no docker",
+        ),
+        (
+            arguments.deliver.is_some(),
+            "--deliver",
+            "the embedded engine builds into the store, from where lrops publishes",
+        ),
         (
             foreign.debug == Some(true),
             "--debug",

@@ -143,7 +143,9 @@ fn build_and_deliver(
         let proved = activity(progress, "verifying the image", || {
             prove(intent, session, progress, &root)
         })?;
-        return deliver(intent, session, progress, &proved);
+        let built = deliver(intent, session, progress, &proved)?;
+        carrier.load_too(intent, session, progress)?;
+        return Ok(built);
     };
     let cancel = intent.request.cancel.child();
     let board = publishing::board(&on_event, &intent.request.tags);
@@ -189,6 +191,7 @@ fn build_and_deliver(
     // Named here before it is named there: whatever happens on the way, the command that goes on finds it.
     let built = publishing.end(deliver(intent, session, progress, &proved))?;
     let published = publishing.end(publish(&publishing, progress, &proved))?;
+    carrier.load_too(intent, session, progress)?;
     Ok(Built {
         published: Some(published),
         ..built
@@ -221,6 +224,14 @@ impl Carrier {
         match self {
             Self::Farm(farm) if farm.pushes() => Some(farm),
             _ => None,
+        }
+    }
+
+    /// Puts a proved image into the builder's daemon, when that was asked for.
+    fn load_too(&self, intent: &Intent, session: &Session, progress: &Progress) -> Result<(), Failure> {
+        match self {
+            Self::Farm(farm) if intent.farm.load => Ok(farm.load(session.store.layout(), progress)?),
+            _ => Ok(()),
         }
     }
 

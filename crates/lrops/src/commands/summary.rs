@@ -143,6 +143,7 @@ mod tests {
     use lrops_model::oci::{Manifest, MediaType};
 
     use super::*;
+    use crate::arguments::EngineName;
 
     fn row(platform: &str) -> Row {
         let config = Descriptor::of(MediaType::OCI_CONFIG, b"config");
@@ -172,7 +173,11 @@ mod tests {
             root: &Descriptor::of(MediaType::OCI_INDEX, b"index"),
             rows: &[row("linux/amd64"), row("linux/arm/v7")],
             tags: &["hello:demo".parse().unwrap()],
-            store: Path::new("/store"),
+            store: Some(Path::new("/store")),
+            engine: &EngineChoice {
+                engine: EngineName::Embedded,
+                reason: "nothing else is configured".to_owned(),
+            },
             places: &["out/hello (OCI layout)".to_owned()],
             published: None,
             tally: &tally,
@@ -187,6 +192,7 @@ mod tests {
 
             index     sha256:1bc04b5291c26a46d918139138b992d2de976d6851d0893b0476b85bfbdfc6e6
             stored    as hello:demo, in /store
+            engine    embedded: nothing else is configured
             written   out/hello (OCI layout)
             steps     14: 9 done, 5 cached
             once      6 steps for several platforms (ui)

@@ -118,7 +118,7 @@ impl Farm {
 
     /// Returns whether the builder pushes by itself.
     pub(crate) fn pushes(&self) -> bool {
-        self.delivery != Delivery::Store
+        matches!(self.delivery, Delivery::PushByDigest | Delivery::PushTags)
     }
 
     /// Returns whether the builder moves the tags, and does so before anything is proved.
@@ -144,6 +144,22 @@ impl Farm {
         on_event: OnEvent<'_>,
     ) -> Result<Delivered, BuildError> {
         BuildxEngine::new(self.settings()).build(&self.request, store, on_event)
+    }
+
+    /// Puts the image into the builder's daemon, too: the same build once more, of which all is cached.
+    ///
+    /// # Errors
+    /// When the daemon does not take it.
+    pub(crate) fn load(&self, store: &dyn BlobStore, progress: &Progress) -> Result<(), BuildError> {
+        let settings = BuildxSettings {
+            delivery: Delivery::Load,
+            numbers_from: progress.next_number().0,
+            ..self.settings()
+        };
+        let on_event = |event: BuildEvent| progress.event(&event);
+        BuildxEngine::new(settings)
+            .build(&self.request, store, &on_event)
+            .map(drop)
     }
 
     fn settings(&self) -> BuildxSettings<'_> {

@@ -10,6 +10,7 @@ mod hosts;
 mod outputs;
 mod pairs;
 mod places;
+mod platforms;
 mod secrets;
 mod survey;
 #[cfg(test)]
@@ -42,6 +43,8 @@ use crate::publish::Overwrite;
 
 pub(crate) use engine::{EngineChoice, builder_place};
 pub(crate) use outputs::{Destination, Output, parse_outputs};
+pub(crate) use platforms::parse_platforms;
+use platforms::platforms;
 pub(crate) use survey::{Survey, survey};
 
 /// What is meant by a `lrops build`.
@@ -136,11 +139,7 @@ pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> 
         tags: tags(&arguments, &configuration, outputs.names)?,
         secrets: secrets::read(&arguments.secret, environment)?,
         cache: cache_use(&arguments),
-        pull: if arguments.pull == Some(true) {
-            PullPolicy::Always
-        } else {
-            PullPolicy::Missing
-        },
+        pull: pull(&arguments),
         jobs: jobs(&arguments, section.jobs)?,
         network: network(&arguments, section.network)?,
         emulation: emulation(&arguments, section.emulation)?,
@@ -309,68 +308,6 @@ pub(crate) fn configuration_near(
     }
 }
 
-fn platforms(
-    arguments: &BuildArguments,
-    configuration: &Configuration,
-    environment: &Environment,
-) -> Result<Vec<Platform>, Failure> {
-    let older = &arguments.older;
-    if !arguments.platform.is_empty() && !older.architectures.is_empty() {
-        return Err(Failure::usage(
-            "--platform and --architectures say the same; give one of them",
-        ));
-    }
-    if !arguments.platform.is_empty() {
-        return parse_platforms("--platform", &arguments.platform);
-    }
-    if !older.architectures.is_empty() {
-        return parse_platforms("--architectures", &older.architectures);
-    }
-    if let Some(text) = environment.get("DOCKER_DEFAULT_PLATFORM") {
-        return parse_platforms("DOCKER_DEFAULT_PLATFORM", &[text.to_owned()]);
-    }
-    let configured = &configuration.sections.build.platforms;
-    Ok(match (configured.is_empty(), older.multiarch) {
-        (false, _) => without_repetition(configured.clone()),
-        (true, true) => vec![
-            Platform::new("linux", "amd64", None),
-            Platform::new("linux", "arm64", None),
-        ],
-        (true, false) => vec![Platform::host()],
-    })
-}
-
-/// Reads platforms, several in one text or in several texts; `local` is this machine's.
-///
-/// # Errors
-/// When one is no platform.
-pub(crate) fn parse_platforms(name: &str, texts: &[String]) -> Result<Vec<Platform>, Failure> {
-    let words = texts
-        .iter()
-        .flat_map(|text| text.split(','))
-        .map(str::trim)
-        .filter(|word| !word.is_empty());
-    let platforms = words.map(|word| match word {
-        "local" => Ok(Platform::host()),
-        word => flag(name, word.parse()),
-    });
-    let platforms = without_repetition(platforms.collect::<Result<_, _>>()?);
-    if platforms.is_empty() {
-        return Err(Failure::usage(format!("{name} names no platform")));
-    }
-    Ok(platforms)
-}
-
-fn without_repetition(platforms: Vec<Platform>) -> Vec<Platform> {
-    let mut kept: Vec<Platform> = Vec::new();
-    for platform in platforms {
-        if !kept.contains(&platform) {
-            kept.push(platform);
-        }
-    }
-    kept
-}
-
 fn tags(
     arguments: &BuildArguments,
     configuration: &Configuration,
@@ -409,6 +346,14 @@ fn cache_use(arguments: &BuildArguments) -> CacheUse {
         CacheUse::All
     } else {
         CacheUse::Except(arguments.no_cache_filter.clone())
+    }
+}
+
+fn pull(arguments: &BuildArguments) -> PullPolicy {
+    if arguments.pull == Some(true) {
+        PullPolicy::Always
+    } else {
+        PullPolicy::Missing
     }
 }
 

@@ -122,7 +122,7 @@ fn every_flag_of_buildx_works_or_says_why_not() {
         } else {
             &flag[..2]
         };
-        let judged = !judge(&arguments(&[flag])).is_empty();
+        let judged = !judge(&arguments(&[flag]), EngineName::Embedded).is_empty();
         assert_ne!(judged, WORKING.contains(&name), "{flag}");
     }
 }
@@ -140,7 +140,7 @@ fn flags_that_ask_for_nothing_are_silent() {
         "--compress=false",
     ];
     for flag in silent {
-        assert_eq!(judge(&arguments(&[flag])), [], "{flag}");
+        assert_eq!(judge(&arguments(&[flag]), EngineName::Embedded), [], "{flag}");
     }
 }
 
@@ -154,16 +154,35 @@ fn what_lrops_cannot_do_yet_is_an_error() {
         "--provenance=mode=max",
         "--attest=type=sbom",
         "--policy=filename=x",
-        "--engine=buildx",
         "--allow=device",
         "--detach",
     ];
     for flag in flags {
-        let judgements = judge(&arguments(&[flag]));
+        let judgements = judge(&arguments(&[flag]), EngineName::Embedded);
         assert!(
             matches!(judgements[..], [Judgement::NotYet { .. }]),
             "{flag}: {judgements:?}"
         );
+    }
+}
+
+#[test]
+fn buildx_gets_what_the_embedded_engine_cannot_do() {
+    let flags = [
+        "--cache-to=type=inline",
+        "--cache-from=type=inline",
+        "--ssh=default",
+        "--sbom",
+        "--provenance=mode=max",
+        "--attest=type=sbom",
+        "--ulimit=nofile=1",
+        "--cgroup-parent=x",
+        "--allow=device",
+        "--load",
+        "--builder=x",
+    ];
+    for flag in flags {
+        assert_eq!(judge(&arguments(&[flag]), EngineName::Buildx), [], "{flag}");
     }
 }
 

@@ -30,15 +30,10 @@ pub(super) fn setup(arguments: &SetupArguments, environment: &Environment) -> Re
     let facts = SetupFacts::look(&docker).map_err(failed)?;
     let steps = wish.plan(&facts);
     if arguments.dry_run {
-        let lines: String = steps.iter().map(|step| format!("{}\n", step.command)).collect();
-        for step in &steps {
-            say(&format!(
-                "{}: {}",
-                step.command.arguments().join(" "),
-                step.reason
-            ));
-        }
-        return print(&lines);
+        let lines = steps
+            .iter()
+            .map(|step| format!("# {}\n{}\n", step.reason, step.command));
+        return print(&lines.collect::<String>());
     }
     if steps.is_empty() {
         say("all is as wished; nothing is done");

@@ -27,6 +27,7 @@ fn farm() -> (FarmWanted, FarmFacts) {
             holds_platforms: false,
         }),
         builder: Ok(BuilderFacts {
+            error: None,
             name: "gitlab-multiarch".to_owned(),
             driver: "docker-container".to_owned(),
             nodes: vec![NodeFacts {
