@@ -1,11 +1,12 @@
 //! Real docker: daemons of two generations, the command line with buildx, and an ssh server to reach a daemon through.
 //!
 //! The programs are unpacked below the target directory by `cargo xtask test-programs`. A daemon has everything of its
-//! own (data, socket, bridge), so that several run side by side and the machine's own docker, if it has one, is not
-//! touched. Daemons take root.
+//! own (data, socket, bridge, containerd), so that several run side by side and the machine's own docker, if it has one,
+//! is not touched. Daemons take root. A daemon and a server end, and clean up, also when the test's process is killed.
 
 mod client;
 mod daemon;
+mod kept;
 mod ssh;
 
 use std::path::{Path, PathBuf};

@@ -1,25 +1,22 @@
 //! An ssh server on loopback, through which a docker context reaches a daemon.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::kept::Kept;
 use super::{DockerClient, installation, path_before};
 
-const START_TRIES: usize = 200;
-const START_WAIT: Duration = Duration::from_millis(50);
-
-/// Where sshd keeps the process that talks to strangers; its place is compiled in.
-const PRIVILEGE_SEPARATION: &str = "/run/sshd";
+const SCRIPT: &str = include_str!("sshd.sh");
 
 /// A running sshd; dropping it stops it.
 pub struct SshServer {
-    child: Child,
+    // Stopped before its directory goes.
+    _server: Kept,
     directory: TempDir,
     address: SocketAddr,
 }
@@ -52,35 +49,26 @@ impl SshServer {
             path.display(),
         );
         fs::write(place.join("sshd_config"), configuration).expect("the server's configuration");
-        prepare_machine();
-        let log = File::create(place.join("log")).expect("the server's log");
-        let child = Command::new(programs.join("usr/sbin/sshd"))
-            .args(["-D", "-e", "-f"])
-            .arg(place.join("sshd_config"))
-            .env("LD_LIBRARY_PATH", libraries(&programs))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("sshd starts");
-        let server = Self {
-            child,
+        let mut server = Kept::start(
+            SCRIPT,
+            &[
+                place.as_os_str(),
+                "env".as_ref(),
+                &libraries(&programs),
+                programs.join("usr/sbin/sshd").as_os_str(),
+                "-D".as_ref(),
+                "-e".as_ref(),
+                "-f".as_ref(),
+                place.join("sshd_config").as_os_str(),
+            ],
+            &path,
+        );
+        server.wait("sshd", || TcpStream::connect(address).is_ok());
+        Self {
+            _server: server,
             directory,
             address,
-        };
-        server.wait();
-        server
-    }
-
-    fn wait(&self) {
-        for _ in 0..START_TRIES {
-            if TcpStream::connect(self.address).is_ok() {
-                return;
-            }
-            std::thread::sleep(START_WAIT);
         }
-        let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
-        panic!("sshd does not listen (it takes root); its log:\n{log}");
     }
 
     /// Lets a client reach the server under a name, as a person's `~/.ssh/config` would: ssh reads that file from the
@@ -108,13 +96,6 @@ impl SshServer {
     }
 }
 
-impl Drop for SshServer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn make_key(path: &Path) {
     let made = Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])
@@ -124,24 +105,12 @@ fn make_key(path: &Path) {
     assert!(made.success(), "ssh-keygen makes a key");
 }
 
-/// Gives sshd what its package's installation would: a user without rights, and an empty directory.
-fn prepare_machine() {
-    fs::create_dir_all(PRIVILEGE_SEPARATION).expect("a directory for sshd (it takes root)");
-    let known = Command::new("getent").args(["passwd", "sshd"]).output();
-    if known.is_ok_and(|known| known.status.success()) {
-        return;
-    }
-    let added = Command::new("useradd")
-        .args(["--system", "--home-dir", PRIVILEGE_SEPARATION, "--no-create-home"])
-        .args(["--shell", "/usr/sbin/nologin", "sshd"])
-        .status();
-    // Another test may have been faster.
-    let _ = added.expect("useradd (Debian package passwd) is installed");
-}
-
-/// Returns where the server's libraries are, among those of all packages that were unpacked with it.
+/// Returns the variable that says where the server's libraries are, among the packages that were unpacked with it.
 fn libraries(programs: &Path) -> std::ffi::OsString {
     let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
     let places = ["usr/lib", "lib"].map(|directory| programs.join(directory).join(&triplet));
-    std::env::join_paths(places).expect("the target directory's name has no colon")
+    let places = std::env::join_paths(places).expect("the target directory's name has no colon");
+    let mut variable = std::ffi::OsString::from("LD_LIBRARY_PATH=");
+    variable.push(places);
+    variable
 }
