@@ -101,7 +101,7 @@ fn what_is_typed_wrongly_exits_with_2() {
     desk.run(&["build", "--push", "."])
         .exits(2)
         .says("the image has no name to be published under");
-    desk.run(&["build", "--engine=buildx", "."])
+    desk.run(&["build", "--load", "."])
         .exits(2)
         .says("not supported yet");
 }
@@ -155,10 +155,18 @@ fn a_dockerfile_comes_from_standard_input() {
 fn flags_that_mean_nothing_warn_with_their_reason() {
     let desk = Desk::new();
     desk.write("Dockerfile", "FROM scratch\nCOPPY a b\n");
-    desk.run(&["build", "--check", "--memory=2g", "--builder", "x", "."])
-        .exits(3)
-        .says("--memory means nothing here")
-        .says("--builder means nothing here");
+    desk.run(&[
+        "build",
+        "--check",
+        "--memory=2g",
+        "--engine=embedded",
+        "--builder",
+        "x",
+        ".",
+    ])
+    .exits(3)
+    .says("--memory means nothing here")
+    .says("--builder means nothing here");
 }
 
 #[test]

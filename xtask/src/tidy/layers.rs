@@ -13,7 +13,7 @@ struct Room {
     may_use: &'static [&'static str],
 }
 
-/// The whole house. `lrops-buildx` has its place here before it is built.
+/// The whole house.
 const ROOMS: &[Room] = &[
     Room {
         name: "lrops-model",

@@ -68,6 +68,13 @@ pub(super) fn open(
 }
 
 fn build(intent: &Intent, environment: &Environment) -> Result<(), Failure> {
+    let shows_summary = !matches!(
+        intent.progress,
+        ProgressMode::Quiet | ProgressMode::None | ProgressMode::Rawjson
+    );
+    if shows_summary && intent.engine.engine == EngineName::Buildx {
+        say(&format!("engine: buildx, because {}", intent.engine.reason));
+    }
     let (session, progress) = open(intent, intent.progress, environment)?;
     let result = build_and_deliver(intent, &session, &progress, environment);
     let elapsed = progress.elapsed();
@@ -80,10 +87,6 @@ fn build(intent: &Intent, environment: &Environment) -> Result<(), Failure> {
     if let Some(path) = &intent.metadata_file {
         metadata::write(path, &built.root, rows, &intent.request.tags)?;
     }
-    let shows_summary = !matches!(
-        intent.progress,
-        ProgressMode::Quiet | ProgressMode::None | ProgressMode::Rawjson
-    );
     if shows_summary {
         say(&summary(&Summary {
             root: &built.root,

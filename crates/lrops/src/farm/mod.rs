@@ -92,7 +92,12 @@ impl Farm {
         outlined.announce(&request, &builder, progress)?;
         let bases = bases::assemble(&outlined.needs, &request, session, progress)?;
         Ok(Self {
-            passed_on: intent.farm.passed_on(&request, outlined.mounts_host_ca),
+            passed_on: intent
+                .farm
+                .passed_on(&request, outlined.mounts_host_ca, |message| {
+                    let finding = Finding::warning("HostAuthorities", message);
+                    progress.event(&BuildEvent::Found { finding });
+                }),
             exchange: exchange(&ExchangeName::Images)?,
             directory: environment.directory.clone(),
             numbers_from: progress.next_number().0,

@@ -11,6 +11,9 @@ use crate::configuration::{Configuration, DeliverWord};
 /// The longest secret that BuildKit takes, in bytes.
 const SECRET_BYTES_MAX: u64 = 500 * 1024;
 
+/// The name under which a `RUN` mounts the host's certificate authorities.
+const HOST_CA: &str = "host-ca";
+
 /// What the flags say that concerns the build farm alone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FarmFlags {
@@ -61,17 +64,30 @@ pub(crate) fn farm_flags(arguments: &BuildArguments, configuration: &Configurati
 }
 
 impl FarmFlags {
-    /// Returns the flags for a request; with the host's certificate authorities where a `RUN` mounts them.
-    pub(super) fn passed_on(&self, request: &BuildRequest, mounts_host_ca: bool) -> PassedOn {
+    /// Returns the flags for a request; with the host's certificate authorities where a `RUN` mounts them. `note` hears
+    /// of what cannot be handed over.
+    pub(super) fn passed_on(
+        &self,
+        request: &BuildRequest,
+        mounts_host_ca: bool,
+        note: impl Fn(String),
+    ) -> PassedOn {
         let mut everywhere = self.everywhere.clone();
-        let fits =
-            |path: &std::path::PathBuf| fs::metadata(path).is_ok_and(|file| file.len() <= SECRET_BYTES_MAX);
-        let bundle = request.host_ca.as_ref().filter(|path| fits(path));
-        if let (Some(path), true, false) = (bundle, mounts_host_ca, request.secrets.contains_key("host-ca")) {
-            everywhere.extend([
-                "--secret".to_owned(),
-                format!("id=host-ca,src={}", path.display()),
-            ]);
+        let wanted = mounts_host_ca && !request.secrets.contains_key(HOST_CA);
+        if let Some(path) = request.host_ca.as_ref().filter(|_| wanted) {
+            let size = fs::metadata(path).map_or(0, |file| file.len());
+            if size > SECRET_BYTES_MAX {
+                note(format!(
+                    "the machine's certificate authorities in {} are not handed over as the secret {HOST_CA}: BuildKit takes \
+                     {SECRET_BYTES_MAX} bytes, and they are {size}; name a smaller file: --secret id={HOST_CA},src=FILE",
+                    path.display()
+                ));
+            } else {
+                everywhere.extend([
+                    "--secret".to_owned(),
+                    format!("id={HOST_CA},src={}", path.display()),
+                ]);
+            }
         }
         PassedOn {
             everywhere,

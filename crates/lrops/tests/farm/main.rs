@@ -4,7 +4,9 @@
 #[expect(dead_code, reason = "these tests need less of it than others")]
 mod laboratory;
 
+mod builders;
 mod delivery;
+mod doctor;
 mod engines;
 mod refusals;
 mod retries;
