@@ -81,6 +81,7 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     program("qemu-arm-static", "qemu-user-static"),
     // Certificates for servers and clients of the tests.
     program("openssl", "openssl"),
+    // Brings the device mapper's library too, without which dockerd does not start.
     program("skopeo", "skopeo"),
     program("umoci", "umoci"),
     program("file", "file"),

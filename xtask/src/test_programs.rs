@@ -44,12 +44,28 @@ const INSTALLATIONS: &[Installation] = &[
     },
     Installation {
         name: "openssh",
+        // The libraries are those that neither apt nor the packages that tests install anyway bring along.
         packages: &["openssh-server/bookworm", "libwrap0/bookworm", "libnsl2/bookworm"],
     },
 ];
 
 /// The suites that the packages are of.
 const SUITES: [&str; 2] = ["bookworm", "trixie"];
+
+/// What is asked of each of apt's files.
+const LISTED: &str = "$(SITE) $(RELEASE) $(COMPONENT) $(CREATED_BY)";
+
+/// What Debian calls its releases. Other projects' sources have names of their own, or other components.
+const RELEASES: &[&str] = &[
+    "bookworm",
+    "trixie",
+    "forky",
+    "sid",
+    "oldstable",
+    "stable",
+    "testing",
+    "unstable",
+];
 
 /// Debian's keys.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -140,7 +156,8 @@ impl Apt {
 /// Returns where this machine has its own release's packages from.
 fn site() -> Result<String, Failure> {
     let listed = Command::new("apt-get")
-        .args(["indextargets", "--format", "$(SITE) $(RELEASE) $(CREATED_BY)"])
+        // Without the last word only what was downloaded before is listed, which on a new machine is nothing.
+        .args(["indextargets", "--format", LISTED, "--no-release-info"])
         .output()
         .map_err(|cause| Failure::new(format!("`apt-get indextargets` did not start: {cause}")))?;
     let text = String::from_utf8_lossy(&listed.stdout).into_owned();
@@ -149,15 +166,14 @@ fn site() -> Result<String, Failure> {
     })
 }
 
-/// Finds the source that has whole releases: not updates, not backports, not security.
+/// Finds the source that has whole releases: not updates, not backports, not security, not of another project.
 fn main_site(targets: &str) -> Option<&str> {
-    let mut rows = targets.lines().filter_map(|line| {
+    targets.lines().find_map(|line| {
         let mut words = line.split(' ');
-        Some((words.next()?, words.next()?, words.next()?))
-    });
-    let whole = |release: &str| !release.contains('-') && !release.contains('/');
-    let found = rows.find(|(_, release, kind)| *kind == "Packages" && whole(release));
-    found.map(|(site, ..)| site)
+        let site = words.next()?;
+        let is_main = RELEASES.contains(&words.next()?) && words.eq(["main", "Packages"]);
+        is_main.then_some(site)
+    })
 }
 
 fn failed(action: &str, path: &Path, cause: &std::io::Error) -> Failure {
@@ -170,10 +186,12 @@ mod tests {
 
     #[test]
     fn the_source_of_whole_releases_is_taken() {
-        let targets = "http://a.example/debian-security bookworm-security Packages\n\
-                       http://b.example/debian bookworm-updates Packages\n\
-                       http://b.example/debian bookworm DEP-11\n\
-                       http://b.example/debian bookworm Packages\n";
+        let targets = "http://a.example/debian-security bookworm-security main Packages\n\
+                       http://a.example/tools bookworm stable Packages\n\
+                       http://a.example/more nodistro main Packages\n\
+                       http://b.example/debian bookworm-updates main Packages\n\
+                       http://b.example/debian bookworm main DEP-11\n\
+                       http://b.example/debian bookworm main Packages\n";
         assert_eq!(main_site(targets), Some("http://b.example/debian"));
         assert_eq!(main_site(""), None);
     }

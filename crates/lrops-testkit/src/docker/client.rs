@@ -82,9 +82,9 @@ impl DockerClient {
         Command::new(self.programs.join("usr/bin/docker"))
             .args(arguments)
             .current_dir(directory)
-            .env_remove("DOCKER_HOST")
-            .env_remove("DOCKER_CONTEXT")
-            .env_remove("BUILDX_BUILDER")
+            // Nothing of what the person who runs the tests has set for docker.
+            .env_clear()
+            .env("HOME", self.directory.path())
             .envs(self.environment())
             .output()
             .expect("docker starts")
