@@ -6,6 +6,7 @@ mod laboratory;
 
 mod delivery;
 mod engines;
+mod guide;
 mod refusals;
 mod retries;
 mod workshop;
