@@ -123,6 +123,8 @@ fn every_command_of_the_guide_works() {
                 }
             }
             "toml" => reader.configures(&block.text),
+            "text" if block.text.starts_with("Host ") => reader.connects(&block.text),
+            "text" if block.text.starts_with("docker buildx is asked") => reader.is_told(&block.text),
             "dockerfile" => reader.plans(&block.text),
             _ => {}
         }
@@ -206,6 +208,42 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+    }
+
+    /// Takes over what the guide says of connections to the server; where it is, and who logs in, differ in a test.
+    fn connects(&self, text: &str) {
+        let path = self.workshop.client.first().join("ssh_config");
+        let own = fs::read_to_string(&path).unwrap();
+        let keyword = |line: &str| line.split_whitespace().next().map(str::to_owned);
+        let known: BTreeSet<_> = own.lines().filter_map(keyword).collect();
+        let new = text
+            .lines()
+            .filter(|line| keyword(line).is_some_and(|keyword| !known.contains(&keyword)));
+        // ssh knows its user's home from the system, and not from the environment.
+        let home = self.workshop.laboratory.path("").display().to_string();
+        let lines: String = new
+            .map(|line| format!("{}\n", line.replace("~/", &home)))
+            .collect();
+        assert!(lines.contains("ControlMaster"), "{lines}");
+        fs::write(path, format!("{own}{lines}")).unwrap();
+    }
+
+    /// The plan ends as the guide shows it, but for the store's place.
+    #[track_caller]
+    fn is_told(&self, text: &str) {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let plan = self.tries(&format!("lrops plan --tag {REGISTRY}/team/app:1.2.3 ."));
+        let shown = words(text)
+            .replace(REGISTRY, &self.registry.name())
+            .replace(BUILDER, OWN_BUILDER)
+            .replace(
+                "/home/you/.cache/lrops",
+                &self.workshop.laboratory.store().display().to_string(),
+            );
+        assert!(
+            words(&plan).ends_with(&shown),
+            "{shown}\nis not the end of\n{plan}"
+        );
     }
 
     /// Writes `lrops.toml`.
