@@ -51,7 +51,7 @@ fn where_nothing_is_there_all_is_made() {
     check(
         &wish(),
         &SetupFacts::default(),
-        expect![[r#"
+        expect![[r"
         define the docker context gitlab
           docker context create gitlab --docker host=ssh://gitlab
         see that a daemon answers there
@@ -60,7 +60,7 @@ fn where_nothing_is_there_all_is_made() {
           docker --context gitlab buildx create --name gitlab-multiarch --driver docker-container gitlab
         start the builder, and see its platforms
           docker --context gitlab buildx inspect --bootstrap gitlab-multiarch
-    "#]],
+    "]],
     );
 }
 
@@ -76,10 +76,10 @@ fn a_builder_that_does_not_run_is_started() {
     check(
         &wish(),
         &facts,
-        expect![[r#"
+        expect![[r"
         start the builder, and see its platforms
           docker --context gitlab buildx inspect --bootstrap gitlab-multiarch
-    "#]],
+    "]],
     );
     let later = BuilderSetup {
         start: Start::Later,
@@ -95,28 +95,28 @@ fn a_builder_with_another_driver_or_elsewhere_is_replaced() {
     check(
         &wish(),
         &facts,
-        expect![[r#"
+        expect![[r"
         remove the builder that is there: it has the driver docker, and not docker-container
           docker --context gitlab buildx rm gitlab-multiarch
         create the builder with the driver docker-container
           docker --context gitlab buildx create --name gitlab-multiarch --driver docker-container gitlab
         start the builder, and see its platforms
           docker --context gitlab buildx inspect --bootstrap gitlab-multiarch
-    "#]],
+    "]],
     );
     let mut facts = there();
     facts.builder.as_mut().unwrap().nodes[0].endpoint = "unix:///var/run/docker.sock".into();
     check(
         &wish(),
         &facts,
-        expect![[r#"
+        expect![[r"
         remove the builder that is there: it is on unix:///var/run/docker.sock, and not on gitlab
           docker --context gitlab buildx rm gitlab-multiarch
         create the builder with the driver docker-container
           docker --context gitlab buildx create --name gitlab-multiarch --driver docker-container gitlab
         start the builder, and see its platforms
           docker --context gitlab buildx inspect --bootstrap gitlab-multiarch
-    "#]],
+    "]],
     );
 }
 
@@ -129,14 +129,14 @@ fn a_context_that_points_elsewhere_is_corrected() {
     check(
         &wish(),
         &facts,
-        expect![[r#"
+        expect![[r"
         the docker context gitlab points to ssh://old, and not to ssh://gitlab
           docker context update gitlab --docker host=ssh://gitlab
         see that a daemon answers there
           docker --context gitlab version
         start the builder, and see its platforms
           docker --context gitlab buildx inspect --bootstrap gitlab-multiarch
-    "#]],
+    "]],
     );
 }
 
@@ -154,7 +154,7 @@ fn options_and_nodes_are_passed_on() {
     check(
         &wish,
         &there(),
-        expect![[r#"
+        expect![[r"
         remove the builder that is there: it lacks the driver option image=registry.example/buildkit:v0.13
           docker --context gitlab buildx rm gitlab-multiarch
         create the builder with the driver docker-container
@@ -163,7 +163,7 @@ fn options_and_nodes_are_passed_on() {
           docker --context gitlab buildx create --name gitlab-multiarch --driver docker-container --driver-opt image=registry.example/buildkit:v0.13 --driver-opt network=host --config buildkitd.toml --append arm-server
         start the builder, and see its platforms
           docker --context gitlab buildx inspect --bootstrap gitlab-multiarch
-    "#]],
+    "]],
     );
 }
 
@@ -176,14 +176,14 @@ fn emulators_are_installed_only_where_lines_need_them() {
     check(
         &wish,
         &there(),
-        expect![[r#"
+        expect![[r"
         the Dockerfile runs programs of linux/arm64, which are emulated
           docker --context gitlab run --privileged --rm tonistiigi/binfmt --install all
         a running builder sees them after a restart
           docker --context gitlab buildx stop gitlab-multiarch
         start the builder, and see its platforms
           docker --context gitlab buildx inspect --bootstrap gitlab-multiarch
-    "#]],
+    "]],
     );
     let mut facts = there();
     let platforms = &mut facts.builder.as_mut().unwrap().nodes[0].platforms;
@@ -205,11 +205,11 @@ fn a_buildkit_that_runs_already_is_named_by_its_address() {
     check(
         &wish,
         &SetupFacts::default(),
-        expect![[r#"
+        expect![[r"
         create the builder with the driver remote
           docker buildx create --name farm --driver remote tcp://10.0.0.1:1234
         start the builder, and see its platforms
           docker buildx inspect --bootstrap farm
-    "#]],
+    "]],
     );
 }

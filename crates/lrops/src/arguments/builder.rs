@@ -19,8 +19,9 @@ pub(crate) struct BuilderArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum BuilderCommand {
     /// Make sure that the docker context and the builder are there, as wished, and run
-    ///
-    /// Example: lrops builder setup --docker-context gitlab --host ssh://gitlab --builder gitlab-multiarch --dry-run
+    #[command(
+        after_help = "Example: lrops builder setup --docker-context gitlab --host ssh://gitlab --builder gitlab-multiarch --dry-run"
+    )]
     Setup(Box<SetupArguments>),
     /// List the builders, with their nodes and platforms
     #[command(visible_alias = "list")]

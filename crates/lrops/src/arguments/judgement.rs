@@ -31,7 +31,8 @@ const LATER_ATTESTATIONS: &str = "images get no attestations; leave the flag out
 
 /// Judges all flags that were given.
 pub(crate) fn judge(arguments: &BuildArguments, engine: EngineName) -> Vec<Judgement> {
-    let mut judgements = foreign(arguments);
+    let mut judgements = of_the_farm(arguments);
+    judgements.extend(foreign(arguments));
     judgements.extend(later(arguments));
     if engine == EngineName::Buildx {
         judgements.retain(|judgement| !BUILDX_TAKES.contains(&judgement.flag()));
@@ -72,21 +73,6 @@ fn foreign(arguments: &BuildArguments) -> Vec<Judgement> {
         .as_deref()
         .is_some_and(|isolation| !matches!(isolation, "" | "default"));
     let rows = [
-        (
-            arguments.builder.builder.is_some(),
-            "--builder",
-            "it names an instance of buildx; the embedded engine needs none",
-        ),
-        (
-            arguments.builder.docker_context.is_some(),
-            "--docker-context",
-            "the embedded engine needs no docker",
-        ),
-        (
-            arguments.deliver.is_some(),
-            "--deliver",
-            "the embedded engine builds into the store, from where lrops publishes",
-        ),
         (
             foreign.debug == Some(true),
             "--debug",
@@ -135,6 +121,31 @@ fn foreign(arguments: &BuildArguments) -> Vec<Judgement> {
             "the embedded engine reads results of earlier builds from its store only",
         ),
     ];
+    meaning_nothing(rows)
+}
+
+/// Flags that say where and how buildx builds.
+fn of_the_farm(arguments: &BuildArguments) -> Vec<Judgement> {
+    meaning_nothing([
+        (
+            arguments.builder.builder.is_some(),
+            "--builder",
+            "it names an instance of buildx; the embedded engine needs none",
+        ),
+        (
+            arguments.builder.docker_context.is_some(),
+            "--docker-context",
+            "the embedded engine needs no docker",
+        ),
+        (
+            arguments.deliver.is_some(),
+            "--deliver",
+            "the embedded engine builds into the store, from where lrops publishes",
+        ),
+    ])
+}
+
+fn meaning_nothing<const ROWS: usize>(rows: [(bool, &'static str, &'static str); ROWS]) -> Vec<Judgement> {
     let given = rows.into_iter().filter(|(given, ..)| *given);
     given
         .map(|(_, flag, reason)| Judgement::MeansNothing { flag, reason })
