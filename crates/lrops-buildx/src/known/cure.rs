@@ -8,6 +8,8 @@ impl KnownFailure {
     pub fn cures(self, place: &BuilderPlace) -> Vec<String> {
         let docker = Spelling(place).docker();
         let builder = Spelling(place).builder();
+        // Some commands take no builder as an argument.
+        let builder_flag = Spelling(place).builder_flag();
         let texts: Vec<String> = match self {
             Self::DockerMissing => vec![
                 "install docker's command line (Debian: docker-cli or docker.io), or build without it: --engine embedded".into(),
@@ -58,7 +60,7 @@ impl KnownFailure {
                 format!("where emulation is really wanted: {docker} run --privileged --rm tonistiigi/binfmt --install all"),
             ],
             Self::DiskFull => vec![
-                format!("see and free what the builder keeps: {docker} buildx du{builder}; {docker} buildx prune{builder}"),
+                format!("see and free what the builder keeps: {docker} buildx du{builder_flag}; {docker} buildx prune{builder_flag}"),
                 "see and free what lrops keeps: lrops cache du; lrops cache prune".into(),
             ],
             Self::Unauthorized => vec![
@@ -99,6 +101,11 @@ impl Spelling<'_> {
             .unwrap_or_default()
     }
 
+    /// The builder as a flag, with a space before it.
+    fn builder_flag(&self) -> String {
+        flag("--builder", self.0.builder.as_deref())
+    }
+
     fn host(&self) -> &str {
         self.0.context.as_deref().unwrap_or("HOST")
     }
@@ -109,12 +116,12 @@ impl Spelling<'_> {
     }
 
     fn setup(&self) -> String {
-        let flag = |name: &str, value: &Option<String>| {
-            let value = value.as_ref();
-            value.map(|value| format!(" {name} {value}")).unwrap_or_default()
-        };
-        let context = flag("--docker-context", &self.0.context);
-        let builder = flag("--builder", &self.0.builder);
-        format!("lrops builder setup{context}{builder}")
+        let context = flag("--docker-context", self.0.context.as_deref());
+        format!("lrops builder setup{context}{}", self.builder_flag())
     }
+}
+
+/// A flag and its value with a space before it, when there is one.
+fn flag(name: &str, value: Option<&str>) -> String {
+    value.map(|value| format!(" {name} {value}")).unwrap_or_default()
 }
