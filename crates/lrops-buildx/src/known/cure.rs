@@ -8,8 +8,6 @@ impl KnownFailure {
     pub fn cures(self, place: &BuilderPlace) -> Vec<String> {
         let docker = Spelling(place).docker();
         let builder = Spelling(place).builder();
-        // Some commands take no builder as an argument.
-        let builder_flag = Spelling(place).builder_flag();
         let texts: Vec<String> = match self {
             Self::DockerMissing => vec![
                 "install docker's command line (Debian: docker-cli or docker.io), or build without it: --engine embedded".into(),
@@ -60,7 +58,7 @@ impl KnownFailure {
                 format!("where emulation is really wanted: {docker} run --privileged --rm tonistiigi/binfmt --install all"),
             ],
             Self::DiskFull => vec![
-                format!("see and free what the builder keeps: {docker} buildx du{builder_flag}; {docker} buildx prune{builder_flag}"),
+                format!("see and free what the builder keeps: {docker} buildx du{flag}; {docker} buildx prune{flag}", flag = Spelling(place).builder_flag()),
                 "see and free what lrops keeps: lrops cache du; lrops cache prune".into(),
             ],
             Self::Unauthorized => vec![
@@ -101,7 +99,7 @@ impl Spelling<'_> {
             .unwrap_or_default()
     }
 
-    /// The builder as a flag, with a space before it.
+    /// The builder as a flag, with a space before it: some commands take none as an argument.
     fn builder_flag(&self) -> String {
         flag("--builder", self.0.builder.as_deref())
     }
