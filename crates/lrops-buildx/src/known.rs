@@ -215,8 +215,8 @@ const TRANSFER_SIGNS: &[Row] = &[
     ),
 ];
 
-/// A command of the Dockerfile failed.
-const COMMAND_FAILED: &str = "did not complete successfully";
+/// A command of the Dockerfile failed; the second is how docker 20.10 says it.
+const COMMAND_FAILED: [&str; 2] = ["did not complete successfully", "executor failed running ["];
 
 impl KnownFailure {
     /// All of them, in the order of `docs/guide.md`.
@@ -247,7 +247,7 @@ impl KnownFailure {
     pub fn recognise(output: &str) -> Option<Self> {
         let said = output.to_lowercase();
         let found = find(SIGNS, &said);
-        if found.is_some() || said.contains(COMMAND_FAILED) {
+        if found.is_some() || Self::is_of_command(&said) {
             return found;
         }
         of_status(&said).or_else(|| find(TRANSFER_SIGNS, &said))
@@ -256,6 +256,11 @@ impl KnownFailure {
     /// Recognises a failure from what a command of a Dockerfile said before it failed. Its own network is its own.
     pub fn of_command(output: &str) -> Option<Self> {
         find(SIGNS, &output.to_lowercase())
+    }
+
+    /// Returns whether a command of the Dockerfile failed, and not what is around it.
+    pub(crate) fn is_of_command(said: &str) -> bool {
+        COMMAND_FAILED.iter().any(|words| said.contains(words))
     }
 
     /// Returns whether the same command may succeed a little later.

@@ -175,5 +175,5 @@ impl Attempts<'_> {
 
 /// Returns whether the user's own command failed, and not the builder around it.
 fn is_users(failed: &FailedStep) -> bool {
-    failed.error.contains("did not complete successfully")
+    KnownFailure::is_of_command(&failed.error)
 }

@@ -350,13 +350,21 @@ fn is_there(store: &dyn BlobStore, root: &Descriptor) -> Result<(), BuildError> 
     Ok(())
 }
 
-/// Reads `process "…" did not complete successfully: exit code: N`.
+/// Reads `process "…" did not complete successfully: exit code: N`, or `executor failed running […]: exit code: N` of
+/// docker 20.10.
 fn exit_code(error: &str) -> Option<(String, i32)> {
-    let (before, code) = error.rsplit_once("did not complete successfully: exit code: ")?;
+    let (before, code) = error.rsplit_once(": exit code: ")?;
     let code = code.split(|character: char| !character.is_ascii_digit()).next()?;
-    let command = before.trim().strip_prefix("process ")?;
-    let command: String =
-        serde_json::from_str(command).unwrap_or_else(|_| command.trim_matches('"').to_owned());
+    let command = match before.split_once("executor failed running [") {
+        Some((_, command)) => command.trim_end_matches(']').to_owned(),
+        None => {
+            let quoted = before.strip_suffix("did not complete successfully")?.trim();
+            let quoted = quoted
+                .rsplit_once("process ")
+                .map_or(quoted, |(_, quoted)| quoted);
+            serde_json::from_str(quoted).unwrap_or_else(|_| quoted.trim_matches('"').to_owned())
+        }
+    };
     Some((command, code.parse().ok()?))
 }
 
@@ -375,5 +383,25 @@ fn build_error(error: BuildxError) -> BuildError {
         BuildError::Environment { message, source }
     } else {
         BuildError::Other { message, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_of_a_command_is_read_from_either_wording() {
+        let read = |error: &str| exit_code(error).map(|(command, code)| format!("{command} {code}"));
+        assert_eq!(
+            read(r#"process "/bin/sh -c echo \"a\"; exit 3" did not complete successfully: exit code: 3"#)
+                .as_deref(),
+            Some(r#"/bin/sh -c echo "a"; exit 3 3"#)
+        );
+        assert_eq!(
+            read("executor failed running [/bin/sh -c exit 7]: exit code: 7").as_deref(),
+            Some("/bin/sh -c exit 7 7")
+        );
+        assert_eq!(read("failed to push"), None);
     }
 }

@@ -58,7 +58,7 @@ impl KnownFailure {
                 format!("where emulation is really wanted: {docker} run --privileged --rm tonistiigi/binfmt --install all"),
             ],
             Self::DiskFull => vec![
-                format!("see and free what the builder keeps: {docker} buildx du{builder}; {docker} buildx prune{builder}"),
+                format!("see and free what the builder keeps: {docker} buildx du{flag}; {docker} buildx prune{flag}", flag = Spelling(place).builder_flag()),
                 "see and free what lrops keeps: lrops cache du; lrops cache prune".into(),
             ],
             Self::Unauthorized => vec![
@@ -99,6 +99,11 @@ impl Spelling<'_> {
             .unwrap_or_default()
     }
 
+    /// The builder as a flag, with a space before it: some commands take none as an argument.
+    fn builder_flag(&self) -> String {
+        flag("--builder", self.0.builder.as_deref())
+    }
+
     fn host(&self) -> &str {
         self.0.context.as_deref().unwrap_or("HOST")
     }
@@ -109,12 +114,12 @@ impl Spelling<'_> {
     }
 
     fn setup(&self) -> String {
-        let flag = |name: &str, value: &Option<String>| {
-            let value = value.as_ref();
-            value.map(|value| format!(" {name} {value}")).unwrap_or_default()
-        };
-        let context = flag("--docker-context", &self.0.context);
-        let builder = flag("--builder", &self.0.builder);
-        format!("lrops builder setup{context}{builder}")
+        let context = flag("--docker-context", self.0.context.as_deref());
+        format!("lrops builder setup{context}{}", self.builder_flag())
     }
+}
+
+/// A flag and its value with a space before it, when there is one.
+fn flag(name: &str, value: Option<&str>) -> String {
+    value.map(|value| format!(" {name} {value}")).unwrap_or_default()
 }

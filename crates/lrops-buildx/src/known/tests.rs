@@ -23,6 +23,9 @@ fn every_failure_has_a_cure_that_names_the_place() {
     }
     let cures = KnownFailure::MultiPlatformUnsupported.cures(&place).join("\n");
     assert!(cures.contains("lrops builder setup --docker-context gitlab --builder gitlab-multiarch"));
+    // `docker buildx du NAME` "accepts no arguments".
+    let cures = KnownFailure::DiskFull.cures(&place).join("\n");
+    assert!(cures.contains("docker --context gitlab buildx du --builder gitlab-multiarch"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `lrops builder` with real docker. The image that a builder of its own runs in is on Docker Hub, which tests cannot
 //! reach: starting one is tried up to that, and by the text of `--dry-run`.
 
-use lrops_testkit::docker::{DockerDaemon, SshServer};
+use lrops_testkit::docker::{DockerClient, DockerDaemon, SshServer};
 use serde_json::Value;
 
 use crate::workshop::{Workshop, daemon};
@@ -15,7 +15,8 @@ fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
 #[test]
 fn an_old_daemon_gets_a_builder_that_is_listed_shown_replaced_and_removed() {
     let daemon = DockerDaemon::start_old();
-    let workshop = Workshop::new(daemon.client());
+    let client = DockerClient::to(&daemon.host());
+    let workshop = Workshop::new(&client);
     let made = workshop.run(&with(&[])).succeeded();
     assert!(
         made.stderr
@@ -64,7 +65,8 @@ fn an_old_daemon_gets_a_builder_that_is_listed_shown_replaced_and_removed() {
 #[test]
 fn a_builders_image_that_cannot_be_fetched_is_recognised() {
     let daemon = daemon();
-    let workshop = Workshop::new(daemon.client());
+    let client = DockerClient::to(&daemon.host());
+    let workshop = Workshop::new(&client);
     let wish = [
         "builder",
         "setup",
@@ -86,7 +88,8 @@ fn a_builders_image_that_cannot_be_fetched_is_recognised() {
 #[test]
 fn a_dry_run_prints_what_can_be_pasted_and_changes_nothing() {
     let daemon = daemon();
-    let workshop = Workshop::new(daemon.client());
+    let client = DockerClient::to(&daemon.host());
+    let workshop = Workshop::new(&client);
     let text = "FROM busybox\nRUN true\n";
     workshop.laboratory.dockerfile(text);
     let planned = workshop
@@ -132,7 +135,7 @@ fn a_dry_run_prints_what_can_be_pasted_and_changes_nothing() {
 fn a_context_is_defined_and_corrected() {
     let daemon = daemon();
     let server = SshServer::start(&daemon.host());
-    let client = lrops_testkit::docker::DockerClient::new();
+    let client = DockerClient::new();
     server.introduce(&client, "gitlab");
     let workshop = Workshop::new(&client);
     let wrong = client.docker(&[
@@ -162,9 +165,9 @@ fn a_context_is_defined_and_corrected() {
 #[test]
 fn a_builder_elsewhere_is_made_anew_where_it_belongs() {
     let daemon = daemon();
-    let workshop = Workshop::new(daemon.client());
+    let client = DockerClient::to(&daemon.host());
+    let workshop = Workshop::new(&client);
     workshop.run(&with(&[])).succeeded();
-    let client = daemon.client();
     let created = client.docker(&[
         "context",
         "create",

@@ -8,6 +8,7 @@ mod builders;
 mod delivery;
 mod doctor;
 mod engines;
+mod guide;
 mod refusals;
 mod retries;
 mod workshop;
