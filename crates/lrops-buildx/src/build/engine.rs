@@ -355,15 +355,14 @@ fn is_there(store: &dyn BlobStore, root: &Descriptor) -> Result<(), BuildError> 
 fn exit_code(error: &str) -> Option<(String, i32)> {
     let (before, code) = error.rsplit_once(": exit code: ")?;
     let code = code.split(|character: char| !character.is_ascii_digit()).next()?;
-    let command = match before.split_once("executor failed running [") {
-        Some((_, command)) => command.trim_end_matches(']').to_owned(),
-        None => {
-            let quoted = before.strip_suffix("did not complete successfully")?.trim();
-            let quoted = quoted
-                .rsplit_once("process ")
-                .map_or(quoted, |(_, quoted)| quoted);
-            serde_json::from_str(quoted).unwrap_or_else(|_| quoted.trim_matches('"').to_owned())
-        }
+    let command = if let Some((_, command)) = before.split_once("executor failed running [") {
+        command.trim_end_matches(']').to_owned()
+    } else {
+        let quoted = before.strip_suffix("did not complete successfully")?.trim();
+        let quoted = quoted
+            .rsplit_once("process ")
+            .map_or(quoted, |(_, quoted)| quoted);
+        serde_json::from_str(quoted).unwrap_or_else(|_| quoted.trim_matches('"').to_owned())
     };
     Some((command, code.parse().ok()?))
 }
