@@ -21,6 +21,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long a command may take to end after it was asked to: buildx tells the builder first.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long the rest of a command's output may take after its end, once it pauses.
+const PIPE_GRACE: Duration = Duration::from_secs(1);
+
 /// Commands that are asked for facts say a few kilobytes; a listing of many builders some hundred.
 const OUTPUT_SIZE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -112,7 +115,8 @@ impl<'a> Run<'a> {
             })?;
         let writer = write_all(&mut child, self.input);
         let stdout = child.stdout.take().expect("standard output is a pipe");
-        let reader = std::thread::spawn(move || read_all(stdout));
+        let (sender, pieces) = mpsc::channel();
+        std::thread::spawn(move || read_pieces(stdout, &sender));
         let mut stderr = Vec::new();
         let ended = self.relay(&mut child, &mut |piece| {
             let room = OUTPUT_SIZE_BYTES_MAX.saturating_sub(stderr.len());
@@ -128,12 +132,15 @@ impl<'a> Run<'a> {
         };
         // A program may end without having read all; that is its business.
         let _ = writer.join();
-        let stdout = reader
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let mut stdout = Vec::new();
+        // One that lives on with the pipe, as a shared ssh connection may, has nothing to add.
+        while let Ok(piece) = pieces.recv_timeout(PIPE_GRACE) {
+            let room = OUTPUT_SIZE_BYTES_MAX.saturating_sub(stdout.len());
+            stdout.extend_from_slice(&piece[..piece.len().min(room)]);
+        }
         Ok(Captured {
             status,
-            stdout: String::from_utf8_lossy(&stdout.map_err(talk)?).into_owned(),
+            stdout: String::from_utf8_lossy(&stdout).into_owned(),
             stderr: String::from_utf8_lossy(&stderr).into_owned(),
         })
     }
@@ -144,16 +151,9 @@ impl<'a> Run<'a> {
         child: &mut Child,
         take: &mut dyn FnMut(&[u8]),
     ) -> Result<io::Result<ExitStatus>, ProcessError> {
-        let mut stderr = child.stderr.take().expect("standard error is a pipe");
+        let stderr = child.stderr.take().expect("standard error is a pipe");
         let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut buffer = vec![0; 64 * 1024];
-            while let Ok(length @ 1..) = stderr.read(&mut buffer) {
-                if sender.send(buffer[..length].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
+        std::thread::spawn(move || read_pieces(stderr, &sender));
         let started = Instant::now();
         let mut open = true;
         loop {
@@ -190,11 +190,14 @@ fn write_all(child: &mut Child, input: &[u8]) -> JoinHandle<io::Result<()>> {
     std::thread::spawn(move || stdin.write_all(&input))
 }
 
-fn read_all(from: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let most = u64::try_from(OUTPUT_SIZE_BYTES_MAX).unwrap_or(u64::MAX);
-    from.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// Hands over what comes, until its end or until nobody listens.
+fn read_pieces(mut from: impl Read, sender: &mpsc::Sender<Vec<u8>>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if sender.send(buffer[..length].to_vec()).is_err() {
+            break;
+        }
+    }
 }
 
 /// Asks a command and all that it started to end, and ends them when they do not.

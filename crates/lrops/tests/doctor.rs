@@ -171,7 +171,13 @@ fn emulation_that_is_possible_is_a_warning_for_whoever_asks() {
     let project = Project::new();
     project.write("Dockerfile", "FROM busybox\nRUN true\n");
     let program = project.path("lrops");
-    fs::copy(env!("CARGO_BIN_EXE_lrops"), &program).unwrap();
+    // By a program of its own: a copy that this process had open for writing could be held open by a child that
+    // another test is just starting, and then cannot be run.
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_lrops"))
+        .arg(&program)
+        .status();
+    assert!(copied.unwrap().success());
     for path in [project.directory.path(), &program] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
     }

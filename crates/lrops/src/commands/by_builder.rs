@@ -33,8 +33,15 @@ pub(super) fn build(
     refuse_places(&intent.outputs)?;
     let publication = publishing.publication;
     let failed = |error| publishing.failed_before_all(error);
+    publication.check_rights().map_err(failed)?;
     let taken = publication.taken_versions().map_err(failed)?;
     let moves_at_once = farm.moves_tags();
+    if moves_at_once && intent.publish.as_ref().is_some_and(|wish| wish.by_digest) {
+        return Err(Failure::usage_advised(
+            "this builder pushes by tag alone: the `docker` driver cannot push by digest",
+            "let lrops push: leave --deliver builder out; or set up another builder: lrops builder setup",
+        ));
+    }
     if let Some((name, there)) = taken.first().filter(|_| moves_at_once) {
         // The builder would take it before anything could be compared.
         return Err(Failure::usage_advised(
