@@ -15,7 +15,7 @@ mod setup;
 mod version;
 
 pub use build::{BuildxEngine, BuildxError, BuildxSettings, Delivery, NeededContext, PassedOn};
-pub use builders::{BuilderFacts, NodeFacts};
+pub use builders::{BuilderFacts, NodeFacts, Removal};
 pub use command_line::CommandLine;
 pub use daemon::{DaemonFacts, builder_usage, context_endpoint};
 pub use docker::{BuilderPlace, Docker, DockerError};
