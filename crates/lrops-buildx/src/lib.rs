@@ -22,5 +22,5 @@ pub use docker::{BuilderPlace, Docker, DockerError};
 pub use known::KnownFailure;
 pub use process::{Captured, ProcessError};
 pub use progress::ProgressForm;
-pub use setup::{BuilderSetup, SetupFacts, SetupStep, Start};
+pub use setup::{BuilderSetup, ContextsOwnError, NodeWish, SetupAct, SetupFacts, SetupStep, Start};
 pub use version::BuildxVersion;
