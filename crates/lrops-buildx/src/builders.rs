@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command_line::CommandLine;
 use crate::docker::{Docker, DockerError};
+use crate::known::KnownFailure;
 use crate::version::BuildxVersion;
 
 /// What is known of a builder.
@@ -37,6 +38,18 @@ pub struct NodeFacts {
     pub driver_options: Vec<String>,
     /// Why it could not be looked at.
     pub error: Option<String>,
+}
+
+/// How a builder was removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// With all that it kept.
+    Whole,
+    /// buildx has forgotten it, but could not clean up after it.
+    Forgotten {
+        /// What buildx said.
+        reason: String,
+    },
 }
 
 impl BuilderFacts {
@@ -98,6 +111,26 @@ impl BuilderFacts {
             .collect()
     }
 
+    /// Removes the builder of the place with this command. buildx fails when a node's daemon does not answer, and has
+    /// forgotten the builder nevertheless.
+    ///
+    /// # Errors
+    /// When docker or buildx is missing; when the builder is still there.
+    pub fn remove(docker: &Docker, command: &CommandLine) -> Result<Removal, DockerError> {
+        let Err(error) = docker.ask(command) else {
+            return Ok(Removal::Whole);
+        };
+        let DockerError::Failed { words, .. } = &error else {
+            return Err(error);
+        };
+        match Self::look(docker) {
+            Err(look) if look.known() == Some(KnownFailure::BuilderMissing) => Ok(Removal::Forgotten {
+                reason: words.clone(),
+            }),
+            _ => Err(error),
+        }
+    }
+
     /// Returns every platform that a node of it can run programs of.
     pub fn platforms(&self) -> impl Iterator<Item = &Platform> {
         self.nodes.iter().flat_map(|node| &node.platforms)
@@ -111,6 +144,12 @@ impl BuilderFacts {
     /// Returns whether it is the daemon's own, whose image store decides what it can do.
     pub fn is_daemons_own(&self) -> bool {
         self.driver == "docker"
+    }
+
+    /// Returns whether it stands for a docker context, and so comes and goes with it. buildx makes no others with the
+    /// driver `docker`, and names no driver where the context's daemon does not answer.
+    pub fn is_contexts_own(&self) -> bool {
+        self.is_daemons_own() || self.driver.is_empty()
     }
 
     /// Reads the answer of `docker buildx inspect`: `Key: value` lines, first of the builder, then of each node, each of
@@ -195,7 +234,9 @@ fn listed(answer: &str) -> Result<Vec<BuilderFacts>, serde_json::Error> {
     let mut builders: Vec<BuilderFacts> = Vec::new();
     for line in answer.lines().filter(|line| line.starts_with('{')) {
         let builder: Builder = serde_json::from_str(line)?;
-        let nodes = builder.nodes.into_iter().map(|node| NodeFacts {
+        // buildx lists a nameless node where a context's daemon does not answer.
+        let nodes = builder.nodes.into_iter().filter(|node| !node.name.is_empty());
+        let nodes = nodes.map(|node| NodeFacts {
             name: node.name,
             endpoint: node.endpoint,
             status: node.status,
@@ -221,25 +262,50 @@ fn listed(answer: &str) -> Result<Vec<BuilderFacts>, serde_json::Error> {
     Ok(builders)
 }
 
-/// Reads `linux/amd64*, linux/arm64, linux/amd64/v2`: a star marks what was chosen when the node was made.
+/// Reads `linux/amd64*, linux/arm64, linux/amd64/v2`: a star marks what was chosen when the node was made, and
+/// `linux/amd64 (+3)`, in tables, how many variants are left out.
 fn platforms(text: &str) -> Vec<Platform> {
-    let words = text.split(',').map(|word| word.trim().trim_end_matches('*'));
-    words.filter_map(|word| word.parse().ok()).collect()
+    let words = text.split(',').filter_map(|word| word.split_whitespace().next());
+    words
+        .filter_map(|word| word.trim_end_matches('*').parse().ok())
+        .collect()
 }
 
-/// Reads `image="registry.example/buildkit:x" network="host"`.
+/// Reads `image="registry.example/buildkit:x" network="host"`. buildx writes values as Go quotes them.
 fn driver_options(text: &str) -> Vec<String> {
     let mut options = Vec::new();
     let mut rest = text.trim();
     while let Some((name, after)) = rest.split_once('=') {
         let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
-            None => after.split_once(' ').unwrap_or((after, "")),
+            Some(quoted) => unquoted(quoted),
+            None => {
+                let (value, after) = after.split_once(' ').unwrap_or((after, ""));
+                (value.to_owned(), after)
+            }
         };
         options.push(format!("{name}={value}"));
         rest = after.trim_start();
     }
     options
+}
+
+/// Reads to the closing quote, and returns what follows it, too.
+fn unquoted(text: &str) -> (String, &str) {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    while let Some((index, character)) = characters.next() {
+        match character {
+            '"' => return (value, &text[index + 1..]),
+            '\\' => match characters.next() {
+                Some((_, 'n')) => value.push('\n'),
+                Some((_, 't')) => value.push('\t'),
+                Some((_, escaped)) => value.push(escaped),
+                None => {}
+            },
+            other => value.push(other),
+        }
+    }
+    (value, "")
 }
 
 #[cfg(test)]
@@ -306,6 +372,68 @@ mod tests {
             builder.error.as_deref(),
             Some("Cannot connect to the Docker daemon at unix:///nowhere.")
         );
+    }
+
+    #[test]
+    fn options_come_back_as_they_were_given() {
+        let text = r#"env.A="x y" env.B="say \"hi\"" env.C="a\\b" network="host""#;
+        expect![[r#"
+            [
+                "env.A=x y",
+                "env.B=say \"hi\"",
+                "env.C=a\\b",
+                "network=host",
+            ]
+        "#]]
+        .assert_debug_eq(&driver_options(text));
+    }
+
+    #[test]
+    fn marks_of_platforms_are_left_out() {
+        let read: Vec<String> = platforms("linux/amd64* (+3), linux/arm64, linux/arm/v7*, (2 more)")
+            .iter()
+            .map(Platform::to_string)
+            .collect();
+        assert_eq!(read, ["linux/amd64", "linux/arm64", "linux/arm/v7"]);
+    }
+
+    #[test]
+    fn older_and_newer_buildx_are_read() {
+        // Written after the sources of buildx: 0.10 says Flags and Buildkit; 0.30 lists devices and files, too, whose
+        // names are no nodes.
+        check(
+            "Name:   mb\nDriver: docker-container\n\nNodes:\nName:      mb0\nEndpoint:  gitlab\nStatus:    running\n\
+             Flags:     --debug\nBuildkit:  v0.11.6\nPlatforms: linux/amd64, linux/386\n",
+            expect![[r#"
+                mb docker-container
+                mb0 at gitlab running Some("v0.11.6") [] None linux/amd64,linux/386
+            "#]],
+        );
+        check(
+            "Name:          mb\nDriver:        docker-container\n\nNodes:\nName:                  mb0\n\
+             Endpoint:              gitlab\nStatus:                running\nBuildKit version:      v0.26.2\n\
+             Platforms:             linux/arm64*, linux/amd64\nDevices:\n Name:     vendor.com/gpu\n\
+             GC Policy rule#0:\n All:            false\nFile#buildkitd.toml:\n > [worker.oci]\n >   a = 4\n",
+            expect![[r#"
+                mb docker-container
+                mb0 at gitlab running Some("v0.26.2") [] None linux/arm64,linux/amd64
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_list_tells_of_contexts_whose_daemons_do_not_answer_and_names_builders_once() {
+        let node = r#"{"Name":"n0","Endpoint":"other","DriverOpts":{"network":"host"},"Status":"inactive"}"#;
+        let builder = format!(r#"{{"Name":"n","Driver":"docker-container","Nodes":[{node}]}}"#);
+        let dead =
+            r#"{"Name":"default","Driver":"","Nodes":[{"Name":"","Endpoint":""}],"Err":"Cannot connect"}"#;
+        let builders = listed(&format!("{builder}\n{builder}\n{dead}\n")).unwrap();
+        let names: Vec<&str> = builders.iter().map(|builder| builder.name.as_str()).collect();
+        assert_eq!(names, ["n", "default"]);
+        assert_eq!(builders[0].nodes[0].driver_options, ["network=host"]);
+        assert_eq!(builders[1].nodes, []);
+        assert_eq!(builders[1].error.as_deref(), Some("Cannot connect"));
+        assert!(builders[1].is_contexts_own());
     }
 
     #[test]

@@ -189,7 +189,34 @@ pub(crate) fn last_words(output: &str) -> String {
         line.get(..5)
             .is_some_and(|start| start.eq_ignore_ascii_case("error"))
     };
-    let line = lines().rfind(is_error).or_else(|| lines().next_back());
+    // The end of `buildx rm`, whose line before says which and why.
+    let says_why = |line: &&str| !line.ends_with("failed to remove one or more builders");
+    let line = lines()
+        .rfind(|line| is_error(line) && says_why(line))
+        .or_else(|| lines().rfind(says_why));
     let line = line.unwrap_or("it said nothing");
     line.strip_prefix("ERROR: ").unwrap_or(line).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_that_says_most_is_found() {
+        let table = [
+            (
+                "#1 booting\nERROR: no builder \"x\" found\n",
+                "no builder \"x\" found",
+            ),
+            (
+                "failed to remove m1: Cannot connect to the Docker daemon\nERROR: failed to remove one or more builders\n",
+                "failed to remove m1: Cannot connect to the Docker daemon",
+            ),
+            ("\n\n", "it said nothing"),
+        ];
+        for (output, words) in table {
+            assert_eq!(last_words(output), words);
+        }
+    }
 }

@@ -15,12 +15,12 @@ mod setup;
 mod version;
 
 pub use build::{BuildxEngine, BuildxError, BuildxSettings, Delivery, NeededContext, PassedOn};
-pub use builders::{BuilderFacts, NodeFacts};
+pub use builders::{BuilderFacts, NodeFacts, Removal};
 pub use command_line::CommandLine;
 pub use daemon::{DaemonFacts, builder_usage, context_endpoint};
 pub use docker::{BuilderPlace, Docker, DockerError};
 pub use known::KnownFailure;
 pub use process::{Captured, ProcessError};
 pub use progress::ProgressForm;
-pub use setup::{BuilderSetup, SetupFacts, SetupStep, Start};
+pub use setup::{BuilderSetup, ContextsOwnError, NodeWish, SetupAct, SetupFacts, SetupStep, Start};
 pub use version::BuildxVersion;

@@ -197,3 +197,53 @@ fn a_base_that_is_not_configured_is_named() {
         .exits(2)
         .says("there are one");
 }
+
+#[test]
+fn builders_are_asked_for_in_words_that_docker_can_carry_out() {
+    let desk = Desk::new();
+    let setup = |more: &[&str]| {
+        let arguments: Vec<&str> = ["builder", "setup"]
+            .into_iter()
+            .chain(more.iter().copied())
+            .collect();
+        desk.run(&arguments)
+    };
+    setup(&["--driver=docker"])
+        .exits(2)
+        .says("known are docker-container, kubernetes and remote");
+    setup(&["--driver=remote"])
+        .exits(2)
+        .says("--host says where BuildKit listens");
+    setup(&["--driver=kubernetes", "--node=other"])
+        .exits(2)
+        .says("have no endpoints");
+    setup(&["--driver=kubernetes", "--host=ssh://gitlab"])
+        .exits(2)
+        .says("--host");
+    setup(&["--docker-context=default", "--host=ssh://gitlab"])
+        .exits(2)
+        .says("cannot be changed");
+    setup(&["--node=arm-server=arm/x/y/z"]).exits(2).says("--node");
+}
+
+#[test]
+fn builders_need_docker_except_to_say_how_one_is_removed() {
+    let desk = Desk::new();
+    for command in [&["builder", "setup", "--dry-run"][..], &["builder", "ls"]] {
+        let ran = desk.run(command).exits(7).says("(docker-missing)");
+        assert_eq!(ran.stdout(), "");
+    }
+    let shown = desk
+        .run(&[
+            "builder",
+            "rm",
+            "--docker-context=gitlab",
+            "it's mine",
+            "--dry-run",
+        ])
+        .exits(0);
+    assert_eq!(
+        shown.stdout(),
+        "docker --context gitlab buildx rm 'it'\\''s mine'\n"
+    );
+}

@@ -38,7 +38,8 @@ pub(crate) struct SetupArguments {
     /// The directory that will be built: its platforms are checked, and whether it needs emulation
     #[arg(value_name = "PATH")]
     pub(crate) path: Option<String>,
-    /// The docker endpoint of the context, such as `ssh://gitlab`; with --driver=remote, where BuildKit listens
+    /// The docker endpoint of the context, such as `ssh://gitlab`; without a context, of the builder; with --driver=remote,
+    /// where BuildKit listens
     #[arg(long, value_name = "ENDPOINT")]
     pub(crate) host: Option<String>,
     /// The driver: docker-container, kubernetes or remote [default: the configuration's, else docker-container]
@@ -47,8 +48,13 @@ pub(crate) struct SetupArguments {
     /// An option of the driver, such as image=registry.example/buildkit:v0.13
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) driver_opt: Vec<String>,
-    /// The context or the endpoint of a further node
-    #[arg(long, visible_alias = "append", value_name = "CONTEXT")]
+    /// The context or the endpoint of a further node, and the platforms that are built there, such as
+    /// arm-server=linux/arm64,linux/arm/v7
+    #[arg(
+        long,
+        visible_aliases = ["append", "append-context"],
+        value_name = "CONTEXT[=PLATFORMS]"
+    )]
     pub(crate) node: Vec<String>,
     /// A file with BuildKit's own configuration
     #[arg(long, value_name = "FILE")]
@@ -59,7 +65,7 @@ pub(crate) struct SetupArguments {
     /// Leave it to the first build to start the builder
     #[arg(long)]
     pub(crate) no_bootstrap: bool,
-    /// Print the commands, and do nothing
+    /// Print the commands to standard output, and why to standard error, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]

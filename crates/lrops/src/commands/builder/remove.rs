@@ -1,11 +1,12 @@
 //! `lrops builder rm`.
 
-use lrops_buildx::{BuilderFacts, KnownFailure};
+use lrops_buildx::{BuilderFacts, KnownFailure, Removal};
 
 use crate::arguments::RemoveBuilderArguments;
 use crate::commands::{print, say};
 use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::report;
 
 /// Removes a builder. One that is not there is as it should be.
 ///
@@ -30,16 +31,30 @@ pub(super) fn remove(arguments: &RemoveBuilderArguments, environment: &Environme
         return print(&format!("{command}\n"));
     }
     super::version(&docker)?;
-    match BuilderFacts::look(&docker) {
+    let builder = match BuilderFacts::look(&docker) {
         Err(error) if error.known() == Some(KnownFailure::BuilderMissing) => {
             say(&format!("there is no builder {name}; nothing is done"));
             return Ok(());
         }
         found => found.map_err(|error| Failure::docker(error, docker.place()))?,
     };
-    docker
-        .ask(&command)
-        .map_err(|error| Failure::docker(error, docker.place()))?;
-    say(&format!("removed the builder {name}"));
+    if builder.is_contexts_own() {
+        return Err(Failure::usage_advised(
+            format!("the builder {name} is the own one of a docker context, and comes and goes with it"),
+            format!("a context, other than docker's own `default`, is removed by: docker context rm {name}"),
+        ));
+    }
+    let removal = BuilderFacts::remove(&docker, &command);
+    match removal.map_err(|error| Failure::docker(error, docker.place()))? {
+        Removal::Whole => say(&format!("removed the builder {name}")),
+        Removal::Forgotten { reason } => say(&forgotten(&reason)),
+    }
     Ok(())
+}
+
+/// Says what is left of a builder whose daemon could not be asked to remove it.
+pub(super) fn forgotten(reason: &str) -> String {
+    report::notice(&format!(
+        "the builder is removed from this machine's list, but its container and its cache may be left where it ran: {reason}"
+    ))
 }

@@ -1,6 +1,9 @@
 //! `lrops builder setup`: what is missing is done, and nothing else.
 
-use lrops_buildx::{BuilderFacts, BuilderPlace, BuilderSetup, Docker, KnownFailure, SetupFacts, Start};
+use lrops_buildx::{
+    BuilderFacts, BuilderPlace, BuilderSetup, ContextsOwnError, Docker, KnownFailure, NodeWish, SetupAct,
+    SetupFacts, SetupStep, Start,
+};
 use lrops_model::platform::Platform;
 
 use super::listing;
@@ -10,7 +13,10 @@ use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::farm::emulated_platforms;
 use crate::report;
-use crate::request::{Survey, survey};
+use crate::request::{Survey, parse_platforms, survey};
+
+/// The context that docker has by itself.
+const DEFAULT_CONTEXT: &str = "default";
 
 /// The name of a builder that nobody named, as the guide has it: after its context.
 fn usual_name(context: Option<&str>) -> String {
@@ -28,28 +34,51 @@ pub(super) fn setup(arguments: &SetupArguments, environment: &Environment) -> Re
     let failed = |error| Failure::docker(error, docker.place());
     super::version(&docker)?;
     let facts = SetupFacts::look(&docker).map_err(failed)?;
-    let steps = wish.plan(&facts);
-    if arguments.dry_run {
-        let lines = steps
-            .iter()
-            .map(|step| format!("# {}\n{}\n", step.reason, step.command));
-        return print(&lines.collect::<String>());
+    let steps = wish.plan(&facts).map_err(contexts_own)?;
+    if wish.buildkitd_config.is_some() && !steps.iter().any(|step| step.act == SetupAct::CreateBuilder) {
+        say(&report::notice(
+            "the builder is there already, and buildx does not tell its BuildKit configuration: it stays as it is; \
+             `lrops builder rm` first, to have it made anew",
+        ));
     }
     if steps.is_empty() {
         say("all is as wished; nothing is done");
     }
+    if arguments.dry_run {
+        return show(&steps);
+    }
     for step in &steps {
         say(&format!("{}\n  $ {}", step.reason, step.command));
-        docker.run(&step.command, step.limit).map_err(failed)?;
+        if let Some(left) = step.carry_out(&docker).map_err(failed)? {
+            say(&super::remove::forgotten(&left));
+        }
     }
     finish(&docker, &survey, &wish)
+}
+
+/// Shows what would be done: commands can be pasted or piped, reasons are for people.
+fn show(steps: &[SetupStep]) -> Result<(), Failure> {
+    for step in steps {
+        say(&step.reason);
+        print(&format!("{}\n", step.command))?;
+    }
+    Ok(())
+}
+
+fn contexts_own(error: ContextsOwnError) -> Failure {
+    let advice = format!(
+        "take another name, such as --builder {}",
+        usual_name(Some(&error.name))
+    );
+    Failure::usage_advised(error.to_string(), advice)
 }
 
 /// Shows the builder, and says which platforms it lacks.
 fn finish(docker: &Docker, survey: &Survey, wish: &BuilderSetup) -> Result<(), Failure> {
     let builder = BuilderFacts::look(docker).map_err(|error| Failure::docker(error, docker.place()))?;
     print(&listing::table(std::slice::from_ref(&builder)).to_string())?;
-    if builder.build_platform().is_none() {
+    // Until then a node names those that were chosen for it, if any.
+    if builder.nodes.iter().any(|node| node.status != "running") {
         say("its platforms are known when it runs");
         return Ok(());
     }
@@ -70,9 +99,12 @@ fn finish(docker: &Docker, survey: &Survey, wish: &BuilderSetup) -> Result<(), F
             ),
         ));
     }
+    let whether = match &survey.intent {
+        Ok(_) => "which is so for this Dockerfile",
+        Err(_) => "which `lrops plan` tells where the Dockerfile is",
+    };
     say(&report::notice(&format!(
-        "the builder does not list {names}: it builds for them as long as nothing of them runs, which is so for this \
-         Dockerfile"
+        "the builder does not list {names}: it builds for them as long as nothing of them runs, {whether}"
     )));
     Ok(())
 }
@@ -98,7 +130,11 @@ fn wish(arguments: &SetupArguments, survey: &Survey) -> Result<BuilderSetup, Fai
             "known are docker-container, kubernetes and remote; every context has a builder with the driver docker",
         ));
     }
-    let host = arguments.host.clone().or_else(|| section.host.clone());
+    check_places(arguments, &driver, context.as_deref())?;
+    // The configuration's host is that of its own context, and of no other.
+    let is_its_own = driver == "remote" || section.context == context;
+    let configured = section.host.clone().filter(|_| is_its_own);
+    let host = arguments.host.clone().or(configured);
     if driver == "remote" && host.is_none() {
         return Err(Failure::usage(
             "--driver=remote: --host says where BuildKit listens, such as tcp://HOST:1234",
@@ -123,7 +159,11 @@ fn wish(arguments: &SetupArguments, survey: &Survey) -> Result<BuilderSetup, Fai
         host,
         driver,
         driver_options: options,
-        nodes: arguments.node.clone(),
+        nodes: arguments
+            .node
+            .iter()
+            .map(|text| node(text))
+            .collect::<Result<_, _>>()?,
         buildkitd_config: arguments.buildkitd_config.clone(),
         emulated,
         start: if arguments.no_bootstrap {
@@ -131,5 +171,42 @@ fn wish(arguments: &SetupArguments, survey: &Survey) -> Result<BuilderSetup, Fai
         } else {
             Start::Now
         },
+    })
+}
+
+/// Refuses places that would be left out of account.
+fn check_places(arguments: &SetupArguments, driver: &str, context: Option<&str>) -> Result<(), Failure> {
+    if driver == "kubernetes" && !arguments.node.is_empty() {
+        return Err(Failure::usage_advised(
+            "--node: nodes of the driver kubernetes have no endpoints",
+            "buildx makes several of one builder by itself: --driver-opt replicas=NUMBER",
+        ));
+    }
+    if arguments.host.is_none() {
+        return Ok(());
+    }
+    if driver == "kubernetes" && context.is_none() {
+        return Err(Failure::usage(
+            "--host: a builder with the driver kubernetes is where kubectl's own configuration points to",
+        ));
+    }
+    if context == Some(DEFAULT_CONTEXT) && driver != "remote" {
+        return Err(Failure::usage_advised(
+            "--host: the docker context default is docker's own, and cannot be changed",
+            "name another context, which is made: --docker-context NAME",
+        ));
+    }
+    Ok(())
+}
+
+/// Reads `CONTEXT` or `CONTEXT=PLATFORM,PLATFORM`.
+fn node(text: &str) -> Result<NodeWish, Failure> {
+    let (endpoint, platforms) = match text.split_once('=') {
+        Some((endpoint, platforms)) => (endpoint, parse_platforms("--node", &[platforms.to_owned()])?),
+        None => (text, Vec::new()),
+    };
+    Ok(NodeWish {
+        endpoint: endpoint.to_owned(),
+        platforms,
     })
 }
