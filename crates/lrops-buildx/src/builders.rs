@@ -276,12 +276,11 @@ fn driver_options(text: &str) -> Vec<String> {
     let mut options = Vec::new();
     let mut rest = text.trim();
     while let Some((name, after)) = rest.split_once('=') {
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => unquoted(quoted),
-            None => {
-                let (value, after) = after.split_once(' ').unwrap_or((after, ""));
-                (value.to_owned(), after)
-            }
+        let (value, after) = if let Some(quoted) = after.strip_prefix('"') {
+            unquoted(quoted)
+        } else {
+            let (value, after) = after.split_once(' ').unwrap_or((after, ""));
+            (value.to_owned(), after)
         };
         options.push(format!("{name}={value}"));
         rest = after.trim_start();
