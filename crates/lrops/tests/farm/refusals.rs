@@ -1,5 +1,6 @@
 //! What docker refuses is recognised, and the cure is named.
 
+use lrops_testkit::debian_registry::DebianRegistry;
 use lrops_testkit::docker::{DockerClient, DockerDaemon};
 
 use crate::workshop::{Workshop, daemon};
@@ -24,12 +25,14 @@ fn the_driver_of_an_old_daemon_is_recognised_and_the_cure_is_named() {
     let workshop = Workshop::new(daemon.client());
     let cures = ["lrops builder setup", "containerd-snapshotter", "by hand:\n"];
     check(&workshop, &["build", "--engine=buildx", TWO, "."], 7, &cures);
+    let registry = DebianRegistry::start();
+    let tag = format!("--tag={}/team/sample:1", registry.name());
     let pushing = [
         "build",
         "--engine=buildx",
         "--deliver=builder",
         TWO,
-        "--tag=127.0.0.1:1/sample:1",
+        &tag,
         "--push",
         ".",
     ];
