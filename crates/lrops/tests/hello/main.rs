@@ -90,7 +90,10 @@ fn three_platforms_are_built_with_one_ui_and_without_emulation() {
         hello.cold.ran()
     );
     assert_eq!(
-        times(&hello.cold, "RUN --mount=type=cache,target=/var/cache/npm npm ci"),
+        times(
+            &hello.cold,
+            "RUN --mount=type=cache,target=/var/cache/npm --mount=type=secret,id=host-ca"
+        ),
         1
     );
     let compiled = hello
