@@ -148,7 +148,7 @@ const SIGNS: &[Row] = &[
     ),
     (
         KnownFailure::DiskFull,
-        &["no space left on device", "disk quota exceeded", "enospc"],
+        &["no space left on device", "disk quota exceeded"],
     ),
 ];
 
@@ -246,16 +246,24 @@ impl KnownFailure {
     /// Recognises a failure from what a program said.
     pub fn recognise(output: &str) -> Option<Self> {
         let said = output.to_lowercase();
-        let found = find(SIGNS, &said);
-        if found.is_some() || Self::is_of_command(&said) {
-            return found;
+        if Self::is_of_command(&said) {
+            return Self::of_command(output);
         }
-        of_status(&said).or_else(|| find(TRANSFER_SIGNS, &said))
+        find(SIGNS, &said)
+            .or_else(|| of_status(&said))
+            .or_else(|| find(TRANSFER_SIGNS, &said))
     }
 
-    /// Recognises a failure from what a command of a Dockerfile said before it failed. Its own network is its own.
+    /// Recognises a failure from what a command of a Dockerfile said before it failed. Its networks and daemons are its
+    /// own: only what the builder has to do with is told.
     pub fn of_command(output: &str) -> Option<Self> {
-        find(SIGNS, &output.to_lowercase())
+        let found = find(SIGNS, &output.to_lowercase());
+        found.filter(|found| {
+            matches!(
+                found,
+                Self::CrossInstallWithGobin | Self::EmulationMissing | Self::DiskFull
+            )
+        })
     }
 
     /// Returns whether a command of the Dockerfile failed, and not what is around it.

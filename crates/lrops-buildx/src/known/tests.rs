@@ -49,6 +49,14 @@ fn a_failing_command_is_no_failure_of_the_network() {
         None,
     );
     check(
+        "git@h.example: Permission denied (publickey).\nERROR: failed to solve: process \"/bin/sh -c git clone x\" did not complete successfully: exit code: 128",
+        None,
+    );
+    check(
+        "executor failed running [/bin/sh -c curl x]: connection refused",
+        None,
+    );
+    check(
         "go: cannot install cross-compiled binaries when GOBIN is set\nERROR: failed to solve: process \"/bin/sh -c go install .\" did not complete successfully: exit code: 1",
         Some(KnownFailure::CrossInstallWithGobin),
     );
