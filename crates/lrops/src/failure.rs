@@ -10,6 +10,7 @@ use lrops_model::engine::{BuildError, StepFailure};
 use lrops_remote::registry::{PushError, RegistryError};
 
 use crate::configuration::ConfigurationError;
+use crate::git::GitError;
 use crate::publish::PublishError;
 
 /// The cause of another error.
@@ -85,6 +86,9 @@ pub(crate) enum Failure {
         /// The cause, if there is a further one.
         source: Option<Cause>,
     },
+    /// Git did not do what it was asked.
+    #[error(transparent)]
+    Git(#[from] GitError),
     /// The machine does not allow it.
     #[error("{message}")]
     Machine {
@@ -273,6 +277,7 @@ impl Failure {
             Self::Verify { .. } => 4,
             Self::Unauthorized { .. } => 6,
             Self::Farm { known, .. } => farm_exit_code(*known),
+            Self::Git(error) => error.exit_code(),
             Self::Machine { .. } | Self::Unhealthy { .. } => 7,
             Self::Cancelled => 130,
             Self::Registry(error) if error.is_refused() => 6,

@@ -3,6 +3,7 @@
 //! The way of a command line: [`arguments`] holds what was typed, [`configuration`] what `lrops.toml` says and
 //! [`environment`] what the process was started with; [`request`] makes of the three one request with nothing open;
 //! [`registries`] makes of them the clients of the network;
+//! [`git`] and [`version`] say what its state is called;
 //! [`session`] puts together what carrying it out takes; [`commands`] carry it out; [`progress`] shows what happens and
 //! [`report`] what went wrong; [`delivery`] brings the result to where it was asked for.
 //!
@@ -18,6 +19,7 @@ mod environment;
 mod failure;
 mod farm;
 mod fields;
+mod git;
 mod image;
 mod progress;
 mod prompt;
@@ -30,6 +32,7 @@ mod session;
 mod signals;
 mod style;
 mod table;
+mod version;
 
 use std::io::Write;
 use std::process::ExitCode;

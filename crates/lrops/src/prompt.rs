@@ -1,5 +1,6 @@
 //! Questions to whoever sits at the terminal.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead, Read, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
@@ -49,6 +50,55 @@ pub(crate) fn line(question: &str) -> Result<String, Failure> {
         0 => Err(Failure::Cancelled),
         _ => Ok(text.trim().to_owned()),
     }
+}
+
+/// How often an answer that is none is asked for again.
+const ANSWERS_MAX: usize = 10;
+
+/// One of several things to choose from.
+pub(crate) struct Choice {
+    /// The word that chooses it.
+    pub(crate) word: String,
+    /// What it means.
+    pub(crate) meaning: String,
+}
+
+/// Asks which one of several things is wished, by its number or its word; no answer takes the first. Returns its position.
+///
+/// # Errors
+/// When the terminal gives no answer.
+pub(crate) fn choice(question: &str, choices: &[Choice]) -> Result<usize, Failure> {
+    let width = choices.iter().map(|choice| choice.word.len()).max().unwrap_or(0);
+    let mut list = format!("{question}\n");
+    for (index, Choice { word, meaning }) in choices.iter().enumerate() {
+        let _ = writeln!(list, "  {}) {word:width$}  {meaning}", index + 1);
+    }
+    ask(&list);
+    let first = choices.first().map_or("", |choice| &choice.word);
+    for _ in 0..ANSWERS_MAX {
+        let answer = line(&format!("Number or word [{first}]: "))?;
+        match chosen(&answer, choices) {
+            Some(index) => return Ok(index),
+            None => ask(&format!("{answer:?} is none of them\n")),
+        }
+    }
+    Err(Failure::Cancelled)
+}
+
+fn chosen(answer: &str, choices: &[Choice]) -> Option<usize> {
+    if answer.is_empty() {
+        return (!choices.is_empty()).then_some(0);
+    }
+    let number = answer
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| number.checked_sub(1));
+    let named = || {
+        choices
+            .iter()
+            .position(|choice| choice.word.eq_ignore_ascii_case(answer))
+    };
+    number.filter(|index| *index < choices.len()).or_else(named)
 }
 
 /// Asks for a line that is not shown while it is typed.
@@ -139,6 +189,28 @@ fn text(typed: Vec<u8>) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_choice_has_a_number_and_a_word() {
+        let choices = ["patch", "minor"].map(|word| Choice {
+            word: word.to_owned(),
+            meaning: String::new(),
+        });
+        for (answer, expected) in [
+            ("", Some(0)),
+            ("1", Some(0)),
+            ("2", Some(1)),
+            ("minor", Some(1)),
+            ("Patch", Some(0)),
+            ("0", None),
+            ("3", None),
+            ("min", None),
+            ("-1", None),
+        ] {
+            assert_eq!(chosen(answer, &choices), expected, "{answer:?}");
+        }
+        assert_eq!(chosen("", &[]), None);
+    }
 
     #[test]
     fn keys_make_a_line() {

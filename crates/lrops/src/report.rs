@@ -97,6 +97,7 @@ pub(crate) fn failure(failure: &Failure) -> String {
         | Failure::Work { advice, .. }
         | Failure::Unauthorized { advice, .. } => chain(failure, advice.as_deref()),
         Failure::Registry(error) => chain(failure, error.advice().as_deref()),
+        Failure::Git(error) => chain(failure, error.advice().as_deref()),
         Failure::Publish { source, continuation } => {
             let advice = source.advice().map(|advice| advice + "\n").unwrap_or_default();
             let refused = source.push().is_some_and(PushError::is_refused);

@@ -7,6 +7,7 @@ mod doctor;
 mod image;
 mod judgement;
 mod registry;
+mod version;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,7 @@ pub(crate) use image::{
 };
 pub(crate) use judgement::{Judgement, judge};
 pub(crate) use registry::{PublishArguments, PullArguments, PushArguments, RegistryArguments};
+pub(crate) use version::{BuildTime, BumpArguments, VersionArguments};
 
 /// One Dockerfile, one proved multi-platform image.
 #[derive(Debug, Parser)]
@@ -66,6 +68,12 @@ pub(crate) enum Command {
     /// Assemble base images from distribution packages
     #[command(subcommand)]
     Base(BaseCommand),
+    /// Say which version the project is at, from git's tags and commits
+    #[command(after_help = version::VERSION_EXAMPLES)]
+    Version(VersionArguments),
+    /// Tag HEAD with the next version, and push the tag
+    #[command(after_help = version::BUMP_EXAMPLES)]
+    Bump(BumpArguments),
     /// Tell what would make a build fail on this machine, why, and what to do
     Doctor(Box<DoctorArguments>),
     /// Log in to a registry

@@ -3,6 +3,7 @@
 mod base;
 mod build;
 mod builder;
+mod bump;
 mod by_builder;
 mod cache;
 mod check;
@@ -16,6 +17,7 @@ mod pull;
 mod push;
 mod summary;
 mod verify;
+mod version;
 
 use std::io::Write;
 
@@ -42,6 +44,8 @@ pub(crate) fn run(command_line: CommandLine, environment: &Environment) -> Resul
         Command::Builder(command) => builder::run(command, environment),
         Command::Cache(command) => cache::run(command, environment),
         Command::Base(command) => base::run(command, environment),
+        Command::Version(arguments) => version::run(&arguments, environment),
+        Command::Bump(arguments) => bump::run(&arguments, environment),
         Command::Doctor(arguments) => doctor::run(&arguments, environment),
         Command::Login(arguments) => login::login(&arguments, environment),
         Command::Logout(arguments) => login::logout(&arguments, environment),

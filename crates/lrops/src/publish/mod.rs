@@ -4,7 +4,6 @@
 
 mod board;
 mod early;
-mod version;
 
 use std::collections::BTreeSet;
 
@@ -21,10 +20,10 @@ use lrops_remote::registry::{
 
 pub(crate) use board::{Board, Sent};
 pub(crate) use early::EarlyPush;
-use version::is_version;
 
 use crate::failure::registry_error;
 use crate::proof::Proved;
+use crate::version::is_version;
 
 /// An image on its way to its names, which may be in several repositories.
 pub(crate) struct Publication<'a> {

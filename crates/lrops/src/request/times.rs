@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use lrops_model::request::Timestamps;
 use lrops_model::timestamp::Timestamp;
@@ -10,7 +9,8 @@ use lrops_model::timestamp::Timestamp;
 use crate::arguments::BuildArguments;
 use crate::configuration::{BuildSection, TimesWord};
 use crate::environment::Environment;
-use crate::failure::Failure;
+use crate::failure::{Failure, one_line};
+use crate::git;
 
 /// Times of a build.
 #[derive(Debug)]
@@ -65,36 +65,16 @@ fn parse_epoch(text: &str) -> Result<Timestamp, Failure> {
     })
 }
 
-/// Asks git for the time of the commit that the context is at; outside of a work tree it is 1970.
+/// Asks git for the time of the commit that the context is at; outside of a work tree it is 1970, and before the first
+/// commit, too.
 fn commit_time(context: &Path, environment: &Environment) -> (Timestamp, Option<String>) {
-    if !context
-        .ancestors()
-        .any(|directory| directory.join(".git").exists())
-    {
-        return (Timestamp::EPOCH, None);
-    }
-    let mut git = Command::new("git");
-    // A work tree of another user's is read, not run: no hook and no pager is started by `log`.
-    git.args(["-c", "safe.directory=*", "-c", "log.showSignature=false", "-C"])
-        .arg(context);
-    git.args(["log", "-1", "--no-show-signature", "--format=%ct"]);
-    git.stdin(Stdio::null()).stderr(Stdio::null());
-    if let Some(path) = environment.get("PATH") {
-        git.env("PATH", path);
-    }
-    match git.output() {
-        Ok(output) if output.status.success() => {
-            let time = String::from_utf8_lossy(&output.stdout)
-                .trim()
-                .parse()
-                .map(Timestamp);
-            (time.unwrap_or(Timestamp::EPOCH), None)
-        }
-        // A repository without a commit has no time.
-        Ok(_) => (Timestamp::EPOCH, None),
+    match git::commit_time(context, environment) {
+        Ok(time) => (time.unwrap_or(Timestamp::EPOCH), None),
         Err(error) => {
-            let notice =
-                format!("git could not be asked for the commit's time ({error}): the image's is 1970");
+            let notice = format!(
+                "git could not be asked for the commit's time ({}): the image's is 1970",
+                one_line(&error)
+            );
             (Timestamp::EPOCH, Some(notice))
         }
     }
