@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::git::Repository;
 use crate::report;
-use crate::version::{Latest, Version, image_tags};
+use crate::version::{Latest, Version, image_tags, latest_notice};
 
 /// Prints the version, alone or with what it comes from.
 ///
@@ -32,7 +32,13 @@ pub(super) fn run(arguments: &VersionArguments, environment: &Environment) -> Re
     }
     match arguments.format {
         Format::Text if !arguments.json => print(&format!("{}\n", version.name)),
-        _ => print_json(&Document::of(&version, arguments.latest.wish())),
+        _ => {
+            let latest = arguments.latest.wish();
+            if let Some(notice) = latest_notice(&version, latest) {
+                say(&report::notice(&notice));
+            }
+            print_json(&Document::of(&version, latest))
+        }
     }
 }
 

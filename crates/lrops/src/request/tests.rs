@@ -129,6 +129,31 @@ fn progress_is_what_the_nearest_wish_says() {
 }
 
 #[test]
+fn an_image_is_as_old_as_its_commit() {
+    let desk = Desk::new();
+    let created = || desk.intent(&[]).request.created.0;
+    let git = |arguments: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        git.env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_COMMITTER_DATE", "2001-02-03T04:05:06Z")
+            .args(["-c", "user.name=a", "-c", "user.email=a@example.com", "-C"])
+            .arg(desk.path())
+            .args(arguments);
+        assert!(git.status().unwrap().success(), "{arguments:?}");
+    };
+    assert_eq!(created(), 0);
+    git(&["init", "--quiet"]);
+    assert_eq!(created(), 0, "there is no commit");
+    git(&["commit", "--quiet", "--allow-empty", "--message=x"]);
+    assert_eq!(created(), 981_173_106);
+    if rustix::process::geteuid().is_root() {
+        // Only its time is read, whoever owns it.
+        std::os::unix::fs::chown(desk.path(), Some(65_534), Some(65_534)).unwrap();
+        assert_eq!(created(), 981_173_106);
+    }
+}
+
+#[test]
 fn source_date_epoch_is_an_argument_a_time_and_the_date() {
     let desk = Desk::new();
     let request = desk

@@ -10,6 +10,6 @@ mod semantic;
 mod state;
 
 pub(crate) use change::{Change, change_of};
-pub(crate) use image_tags::{Latest, image_tags};
+pub(crate) use image_tags::{Latest, image_tags, latest_notice};
 pub(crate) use semantic::{Kind, SemanticVersion, is_version};
 pub(crate) use state::{Facts, History, NearestTag, Version, VersionTag, highest_release, highest_tag};

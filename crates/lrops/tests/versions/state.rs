@@ -174,6 +174,12 @@ fn a_shallow_clone_says_that_it_cannot_know() {
         .lrops_in(&cut, &["bump", "patch"])
         .exits(1)
         .says("shallow clone");
+    project.git_in(&cut, &["checkout", "--quiet", "v1.2.3"]);
+    let json = project.lrops_in(&cut, &["version", "--json"]).exits(0);
+    assert!(!json.stdout().contains("latest"), "{}", json.stdout());
+    json.says("latest does not move");
+    assert_eq!(project.version_in(&cut), "1.2.3");
+    project.git_in(&cut, &["checkout", "--quiet", "main"]);
     let deep = clone("3", "deep");
     assert_eq!(project.version_in(&deep), format!("1.2.3-dev+{short}"));
     // One state has one name, whatever the clone.
