@@ -58,7 +58,7 @@ pub(crate) fn run(root: &Path) -> Result<(), Failure> {
     headline("Compiling lrops.");
     let mut compile = programs::cargo(root, &["build", "--release", "--package", "lrops"]);
     took.push(timed(&mut compile)?);
-    let lrops = root.join("target/release/lrops");
+    let lrops = crate::target_directory()?.join("release/lrops");
     for scene in SCENES {
         headline(scene.says);
         took.push(timed(

@@ -82,7 +82,7 @@ impl BuilderFacts {
         match failed {
             Some(error) if builder.build_platform().is_none() => Err(DockerError::Failed {
                 command: inspect(docker).to_string(),
-                status: "it answered".to_owned(),
+                status: "although it ended well".to_owned(),
                 words: error.clone(),
                 output: error.clone(),
             }),

@@ -278,9 +278,14 @@ fn called(label: &StepLabel) -> String {
         [only] => format!("{only} "),
         several => format!("{} ", amounts::count(several.len(), "platform")),
     };
+    let stage = if label.stage.is_empty() {
+        String::new()
+    } else {
+        format!("{} ", label.stage)
+    };
     let instruction = instruction_line(&label.instruction);
     format!(
-        "[{platform}{} {}/{}] {instruction}",
-        label.stage, label.position, label.total
+        "[{platform}{stage}{}/{}] {instruction}",
+        label.position, label.total
     )
 }
