@@ -171,7 +171,7 @@ impl<'a> Run<'a> {
             match child.try_wait() {
                 Ok(Some(status)) => {
                     // What it wrote last. A program of its own that lives on may hold the pipe open for ever.
-                    while let Ok(piece) = receiver.recv_timeout(LOOK_EVERY) {
+                    while let Ok(piece) = receiver.recv_timeout(PIPE_GRACE) {
                         take(&piece);
                     }
                     return Ok(Ok(status));

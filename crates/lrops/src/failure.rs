@@ -316,7 +316,8 @@ pub(crate) fn buildx_error(error: &BuildError) -> Option<&BuildxError> {
 fn build_exit_code(error: &BuildError) -> u8 {
     if let Some(error) = buildx_error(error) {
         // What has arrived at the registry by way of the builder is not sent again by the command that is shown.
-        let goes_on = error.pushes && error.is_exhausted();
+        let environment = error.known.is_some_and(KnownFailure::is_environment);
+        let goes_on = error.pushes && error.is_exhausted() && !environment;
         return if goes_on { 5 } else { farm_exit_code(error.known) };
     }
     match error {

@@ -221,7 +221,10 @@ impl<'a> BuildxEngine<'a> {
                     delivery: settings.delivery,
                     exchange,
                 },
-                passed_on: vec![&passed_on.everywhere, &passed_on.main],
+                passed_on: match settings.delivery {
+                    Delivery::Load => vec![&passed_on.everywhere],
+                    _ => vec![&passed_on.everywhere, &passed_on.main],
+                },
                 directory: settings.directory,
             },
             Some((need, nested)) => Invocation {

@@ -145,6 +145,17 @@ impl Invocation<'_> {
         if request.allow_insecure {
             flags.extend(["--allow".to_owned(), "security.insecure".to_owned()]);
         }
+        // What was built and proved is loaded, and nothing is built anew for it.
+        let loads = matches!(
+            self.result,
+            ImageResult::Image {
+                delivery: Delivery::Load,
+                ..
+            }
+        );
+        if loads {
+            return flags;
+        }
         match &request.cache {
             CacheUse::All => {}
             CacheUse::None => flags.push("--no-cache".to_owned()),

@@ -69,7 +69,7 @@ impl KnownFailure {
                 "try again; lrops does so by itself".into(),
                 format!("if it stays: restart the builder: {docker} buildx stop{builder}, then {docker} buildx inspect{builder} --bootstrap"),
             ],
-            Self::RegistryBusy => vec!["try again later, or ask for longer waits: --retry-wait 30s".into()],
+            Self::RegistryBusy => vec!["try again later, or ask for longer waits: --retry-wait 30".into()],
             Self::TimeOut | Self::Network => vec![
                 "try again; raise --retries and --retry-wait for a line that is often cut".into(),
                 "let lrops push: without --deliver builder, what has arrived is not sent again after a cut".into(),

@@ -173,7 +173,9 @@ fn build_and_deliver(
         continuation: "",
     };
     if let Some(farm) = carrier.pushing_farm() {
-        return by_builder::build(farm, intent, session, progress, &publishing);
+        let built = by_builder::build(farm, intent, session, progress, &publishing)?;
+        carrier.load_too(intent, session, progress)?;
+        return Ok(built);
     }
     let proved = build_while_sending(&carrier, intent, session, progress, &publishing);
     let proved = publishing.end(proved)?;

@@ -49,7 +49,9 @@ pub(crate) fn farm_flags(arguments: &BuildArguments, configuration: &Configurati
     attestations.all("--attest", &arguments.attest);
     attestations.one("--sbom", arguments.sbom.as_ref());
     attestations.one("--provenance", arguments.provenance.as_ref());
-    let attests = !attestations.0.is_empty();
+    // buildx adds provenance by itself unless it is told about provenance, whatever else is asked for.
+    let is_provenance = |text: &String| text.contains("type=provenance");
+    let attests = arguments.provenance.is_some() || arguments.attest.iter().any(is_provenance);
     main.0.extend(attestations.0);
     FarmFlags {
         deliver: arguments

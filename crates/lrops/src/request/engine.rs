@@ -39,9 +39,12 @@ pub(crate) fn builder_place(
             .or_else(|| configured.clone())
             .filter(|name| !name.is_empty())
     };
+    let context = find(&arguments.docker_context, "DOCKER_CONTEXT", &section.context);
+    // The builder of `lrops.toml` is the one of its context, and no other's.
+    let configured = section.builder.clone().filter(|_| context == section.context);
     BuilderPlace {
-        context: find(&arguments.docker_context, "DOCKER_CONTEXT", &section.context),
-        builder: find(&arguments.builder, "BUILDX_BUILDER", &section.builder),
+        builder: find(&arguments.builder, "BUILDX_BUILDER", &configured),
+        context,
     }
 }
 
