@@ -182,6 +182,17 @@ impl DockerError {
     }
 }
 
+/// Returns what is said of the failure itself: from the last line that begins with `ERROR:` on, else all. Before it, an
+/// excerpt of the Dockerfile may hold any words.
+pub(crate) fn error_part(output: &str) -> &str {
+    let starts = output.match_indices("ERROR:").map(|(index, _)| index);
+    let begins_line = |index: &usize| *index == 0 || output.as_bytes()[index - 1] == b'\n';
+    starts
+        .filter(begins_line)
+        .last()
+        .map_or(output, |index| &output[index..])
+}
+
 /// Returns the line that says most: the last one that begins with `ERROR:` or `error`, else the last.
 pub(crate) fn last_words(output: &str) -> String {
     let lines = || output.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -201,6 +212,16 @@ pub(crate) fn last_words(output: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_excerpt_is_not_what_failed() {
+        let output = " 2 | # retry on \"connection refused\"\n 3 | >>> COPY nofile /\nERROR: failed to solve: \"/nofile\": not found\n";
+        assert_eq!(
+            error_part(output),
+            "ERROR: failed to solve: \"/nofile\": not found\n"
+        );
+        assert_eq!(error_part("unknown flag: --x\n"), "unknown flag: --x\n");
+    }
 
     #[test]
     fn the_line_that_says_most_is_found() {

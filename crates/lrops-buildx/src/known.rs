@@ -59,10 +59,6 @@ type Row = (KnownFailure, &'static [&'static str]);
 /// The first row counts of which a text is in what was said.
 const SIGNS: &[Row] = &[
     (
-        KnownFailure::BuilderImageMissing,
-        &["> [internal] booting buildkit"],
-    ),
-    (
         KnownFailure::BuildxMissing,
         &[
             "'buildx' is not a docker command",
@@ -92,8 +88,8 @@ const SIGNS: &[Row] = &[
             "permission denied (publickey",
             "host key verification failed",
             "exit status 255, please make sure the url is valid",
+            "exit status 255, make sure the url is valid",
             "ssh: could not resolve hostname",
-            "connection closed by remote host",
         ],
     ),
     (
@@ -249,7 +245,10 @@ impl KnownFailure {
         if Self::is_of_command(&said) {
             return Self::of_command(output);
         }
-        find(SIGNS, &said)
+        of_boot(&said)
+            .or_else(|| of_line(&said))
+            .or_else(|| find(SIGNS, &said))
+            .or_else(|| of_context(&said))
             .or_else(|| of_status(&said))
             .or_else(|| find(TRANSFER_SIGNS, &said))
     }
@@ -370,6 +369,47 @@ impl KnownFailure {
             Self::Network => "a connection could not be made, or was cut",
         }
     }
+}
+
+/// How buildx names the start of a builder, where it says which step failed.
+pub(crate) const BOOT_MARK: &str = "> [internal] booting buildkit";
+
+/// What is said where an image cannot be fetched.
+const PULL_SIGNS: [&str; 5] = [
+    "failed to resolve reference",
+    "manifest unknown",
+    "pull access denied",
+    "failed to do request",
+    "no such host",
+];
+
+/// Recognises a builder whose image cannot be fetched. One that does not start for another reason says it itself.
+fn of_boot(said: &str) -> Option<KnownFailure> {
+    let pulls = said.contains(BOOT_MARK) && PULL_SIGNS.iter().any(|sign| said.contains(sign));
+    pulls.then_some(KnownFailure::BuilderImageMissing)
+}
+
+/// What passes of a line to a daemon by way of ssh.
+const LINE_SIGNS: [&str; 6] = [
+    "connection timed out",
+    "operation timed out",
+    "connection reset",
+    "connection closed by remote host",
+    "connection refused",
+    ": eof",
+];
+
+/// Recognises a line to a daemon that failed for the moment, and not for good.
+fn of_line(said: &str) -> Option<KnownFailure> {
+    let of_client = said.contains("error during connect") || said.contains("exit status 255");
+    let passes = of_client && LINE_SIGNS.iter().any(|sign| said.contains(sign));
+    passes.then_some(KnownFailure::Network)
+}
+
+/// Recognises docker 20.10's words for a context that is not defined.
+fn of_context(said: &str) -> Option<KnownFailure> {
+    let missing = said.contains("context \"") && said.contains("\" does not exist");
+    missing.then_some(KnownFailure::ContextMissing)
 }
 
 /// Recognises a registry's answer by its number: what follows the number are the registry's own words.

@@ -130,8 +130,8 @@ impl<'a> Run<'a> {
                 return Err(error);
             }
         };
-        // A program may end without having read all; that is its business.
-        let _ = writer.join();
+        // A program may end without having read all, and leave its input open in another's hands: nobody waits for it.
+        drop(writer);
         let mut stdout = Vec::new();
         // One that lives on with the pipe, as a shared ssh connection may, has nothing to add.
         while let Ok(piece) = pieces.recv_timeout(PIPE_GRACE) {

@@ -8,8 +8,8 @@ use lrops_model::event::{BuildEvent, OnEvent, StepName, StepNumber, StepOutcome}
 
 use super::invocation::BuildCommand;
 use super::metadata::Metadata;
-use crate::docker::{Docker, last_words};
-use crate::known::KnownFailure;
+use crate::docker::{Docker, error_part, last_words};
+use crate::known::{BOOT_MARK, KnownFailure};
 use crate::process::{ProcessError, Run};
 use crate::progress::{FailedStep, ProgressForm, Reader};
 
@@ -89,7 +89,7 @@ impl Attempts<'_> {
                 words,
                 output: lines[lines.len().saturating_sub(OUTPUT_LINES_MAX)..].join("\n"),
                 command: command.typed().to_string(),
-                known: KnownFailure::recognise(output),
+                known: KnownFailure::recognise(error_part(output)),
                 place: self.docker.place().clone(),
                 attempts: 1,
                 pushes: self.pushes,
@@ -111,6 +111,14 @@ impl Attempts<'_> {
         }
         match told.failed {
             Some(failed) if is_users(&failed) => Err(GivenUp::Step(Box::new(failed))),
+            Some(failed) if failed.boots() => {
+                let output = format!("{BOOT_MARK}\n{}", told.text);
+                let mut given_up = error(last_words(&told.text), &told.text, None);
+                if let GivenUp::Buildx(error) = &mut given_up {
+                    error.known = KnownFailure::recognise(&output);
+                }
+                Err(given_up)
+            }
             _ => Err(error(last_words(&told.text), &told.text, None)),
         }
     }

@@ -1,6 +1,6 @@
 //! The engine: named contexts are handed over, buildx builds, and the image comes to the store or to its registry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -74,6 +74,9 @@ struct Dockerfile<'r> {
     platforms: &'r [Platform],
     needs: &'r [NeededContext],
 }
+
+/// The configuration writes arguments with their values.
+const NONE: &BTreeSet<String> = &BTreeSet::new();
 
 /// Numbers for steps, and the way to tell of them.
 struct Telling<'a> {
@@ -216,6 +219,7 @@ impl<'a> BuildxEngine<'a> {
                 target: request.target.as_deref(),
                 platforms: dockerfile.platforms,
                 build_args: &request.build_args,
+                bare_arguments: &passed_on.bare_arguments,
                 contexts,
                 result: ImageResult::Image {
                     delivery: settings.delivery,
@@ -235,6 +239,7 @@ impl<'a> BuildxEngine<'a> {
                 target: nested.target.as_deref(),
                 platforms: dockerfile.platforms,
                 build_args: &nested.build_args,
+                bare_arguments: NONE,
                 contexts,
                 result: ImageResult::Context {
                     exchange: &need.exchange,

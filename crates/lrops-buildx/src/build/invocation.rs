@@ -1,6 +1,6 @@
 //! `docker buildx build`: the command for a request, as a person would type it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use lrops_model::graph::RunNetwork;
@@ -34,8 +34,11 @@ pub struct PassedOn {
     pub everywhere: Vec<String>,
     /// Flags for the request's own build: caches, attestations.
     pub main: Vec<String>,
-    /// Whether attestations are among them.
+    /// Whether provenance is among them.
     pub attests: bool,
+    /// Build arguments that were given by their name alone: docker takes the value from the environment, and no command
+    /// that is shown has it.
+    pub bare_arguments: BTreeSet<String>,
 }
 
 /// One `docker buildx build`.
@@ -47,6 +50,8 @@ pub(super) struct Invocation<'a> {
     pub(super) target: Option<&'a str>,
     pub(super) platforms: &'a [Platform],
     pub(super) build_args: &'a BTreeMap<String, String>,
+    /// Those of them that were given by their name alone.
+    pub(super) bare_arguments: &'a BTreeSet<String>,
     /// Names and places of named contexts, as buildx writes them.
     pub(super) contexts: Vec<(String, String)>,
     pub(super) result: ImageResult<'a>,
@@ -95,7 +100,7 @@ impl Invocation<'_> {
             .flag("--builder", self.docker.place().builder.as_deref())
             .flag("--platform", Some(platforms.join(",")))
             .flag("--target", self.target)
-            .words(pairs("--build-arg", self.build_args))
+            .words(self.argument_flags())
             .words(self.context_flags())
             .words(self.command_flags())
             .words(self.passed_on.iter().copied().flatten())
@@ -121,6 +126,18 @@ impl Invocation<'_> {
             Some(path) => shown(path, self.directory),
             None => "-".to_owned(),
         }
+    }
+
+    fn argument_flags(&self) -> Vec<String> {
+        let flag = |(name, value): (&String, &String)| {
+            let text = if self.bare_arguments.contains(name) {
+                name.clone()
+            } else {
+                format!("{name}={value}")
+            };
+            ["--build-arg".to_owned(), text]
+        };
+        self.build_args.iter().flat_map(flag).collect()
     }
 
     fn context_flags(&self) -> Vec<String> {

@@ -72,7 +72,7 @@ impl KnownFailure {
             Self::RegistryBusy => vec!["try again later, or ask for longer waits: --retry-wait 30".into()],
             Self::TimeOut | Self::Network => vec![
                 "try again; raise --retries and --retry-wait for a line that is often cut".into(),
-                "let lrops push: without --deliver builder, what has arrived is not sent again after a cut".into(),
+                "a push by lrops itself, without --deliver builder, does not send again what has arrived".into(),
             ],
         };
         texts

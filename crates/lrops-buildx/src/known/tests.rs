@@ -42,6 +42,58 @@ fn a_registrys_answer_is_known_by_its_number() {
 }
 
 #[test]
+fn a_line_that_failed_for_the_moment_is_no_refused_login() {
+    let ssh = |why: &str| {
+        format!(
+            "error during connect: Get \"http://docker.example.com/v1.45/version\": command [ssh -- h docker system dial-stdio] has exited with exit status 255, please make sure the URL is valid: stderr={why}"
+        )
+    };
+    check(
+        &ssh("ssh: connect to host h port 22: Connection timed out"),
+        Some(KnownFailure::Network),
+    );
+    check(
+        &ssh("Connection closed by remote host"),
+        Some(KnownFailure::Network),
+    );
+    check(
+        &ssh("Permission denied (publickey)."),
+        Some(KnownFailure::SshFailed),
+    );
+    check(
+        &ssh("Host key verification failed."),
+        Some(KnownFailure::SshFailed),
+    );
+}
+
+#[test]
+fn a_builder_that_does_not_start_is_no_missing_image_by_that() {
+    let boot = |why: &str| format!("------\n > [internal] booting buildkit:\n------\nERROR: {why}");
+    check(
+        &boot(
+            "Error response from daemon: failed to resolve reference \"x\": failed to do request: connection refused",
+        ),
+        Some(KnownFailure::BuilderImageMissing),
+    );
+    check(
+        &boot("Error response from daemon: failed to create task: runc: cgroups"),
+        None,
+    );
+}
+
+#[test]
+fn docker_20_words_a_missing_context_otherwise() {
+    check(
+        "unable to resolve docker endpoint: context \"nowhere\" does not exist",
+        Some(KnownFailure::ContextMissing),
+    );
+    check(
+        "context \"nowhere\" does not exist",
+        Some(KnownFailure::ContextMissing),
+    );
+}
+
+#[test]
 fn a_failing_command_is_no_failure_of_the_network() {
     check(
         "ERROR: failed to solve: process \"/bin/sh -c curl x\" did not complete successfully: exit code: 6\n\

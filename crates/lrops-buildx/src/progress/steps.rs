@@ -40,6 +40,13 @@ pub(crate) struct FailedStep {
     pub(crate) tail: Vec<String>,
 }
 
+impl FailedStep {
+    /// Returns whether the builder itself did not start.
+    pub(crate) fn boots(&self) -> bool {
+        matches!(&self.name, StepName::Activity(name) if name.contains("booting buildkit"))
+    }
+}
+
 /// How a step ended.
 pub(crate) enum Ending<'t> {
     Done,

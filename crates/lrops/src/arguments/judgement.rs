@@ -41,7 +41,9 @@ pub(crate) fn judge(arguments: &BuildArguments, engine: EngineName) -> Vec<Judge
 }
 
 /// Flags that buildx gets as they are, where it carries out the build.
-const BUILDX_TAKES: [&str; 13] = [
+const BUILDX_TAKES: [&str; 15] = [
+    "--resource",
+    "--policy",
     "--builder",
     "--docker-context",
     "--deliver",

@@ -165,12 +165,14 @@ fn build_and_deliver(
         Tagging::Names
     };
     let publication = Publication::new(means, &intent.request.tags, wish.overwrite, &take).tagging(tagging);
+    // Until the image is in the store, the same command goes on; what was done is not done again.
+    let retyped = environment.command_line();
     let mut publishing = Publishing {
         publication: &publication,
         board: &board,
         source: session.store.layout(),
         cancel: &cancel,
-        continuation: "",
+        continuation: &retyped,
     };
     if let Some(farm) = carrier.pushing_farm() {
         let built = by_builder::build(farm, intent, session, progress, &publishing)?;

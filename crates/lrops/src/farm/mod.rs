@@ -78,6 +78,7 @@ impl Farm {
             ));
         }
         let builder = BuilderFacts::ask(&docker).map_err(failed)?;
+        refuse_several_nodes(&builder)?;
         let delivery = delivery(intent, &builder);
         let mut request = intent.request.clone();
         // Tools run where the builder is, which may be another kind of machine than this one.
@@ -182,6 +183,23 @@ impl Farm {
             numbers_from: self.numbers_from,
         }
     }
+}
+
+/// buildx exports nothing to here from several nodes, and where it pushes their images together it moves `latest` by
+/// itself: neither could be proved first.
+fn refuse_several_nodes(builder: &BuilderFacts) -> Result<(), Failure> {
+    let names: Vec<&str> = builder.nodes.iter().map(|node| node.name.as_str()).collect();
+    if names.len() < 2 {
+        return Ok(());
+    }
+    Err(Failure::not_yet(
+        format!(
+            "a builder with several nodes ({}: {})",
+            builder.name,
+            names.join(", ")
+        ),
+        "build with a builder of one node: cross-compilation needs no second; or set up one for each node",
+    ))
 }
 
 /// Decides how the image leaves the builder. One that is not published has to come here.

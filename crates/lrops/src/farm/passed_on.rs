@@ -1,5 +1,6 @@
 //! Flags that buildx gets as they were typed: the request does not hold them, or holds only what they lead to.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use lrops_buildx::PassedOn;
@@ -24,6 +25,7 @@ pub(crate) struct FarmFlags {
     everywhere: Vec<String>,
     main: Vec<String>,
     attests: bool,
+    bare_arguments: BTreeSet<String>,
 }
 
 /// Reads the flags.
@@ -33,6 +35,7 @@ pub(crate) fn farm_flags(arguments: &BuildArguments, configuration: &Configurati
     everywhere.all("--secret", &arguments.secret);
     everywhere.all("--ssh", &arguments.ssh);
     everywhere.all("--ulimit", &foreign.ulimit);
+    everywhere.all("--resource", &foreign.resource);
     everywhere.one("--cgroup-parent", foreign.cgroup_parent.as_ref());
     // `security.insecure` is in the request already.
     let allowed = arguments
@@ -43,6 +46,7 @@ pub(crate) fn farm_flags(arguments: &BuildArguments, configuration: &Configurati
     let host = arguments.network.as_ref().filter(|network| *network == "host");
     everywhere.one("--network", host);
     let mut main = Words::default();
+    main.all("--policy", &foreign.policy);
     main.all("--cache-from", &arguments.cache_from);
     main.all("--cache-to", &arguments.cache_to);
     let mut attestations = Words::default();
@@ -62,7 +66,20 @@ pub(crate) fn farm_flags(arguments: &BuildArguments, configuration: &Configurati
         everywhere: everywhere.0,
         main: main.0,
         attests,
+        bare_arguments: bare_arguments(&arguments.build_arg),
     }
+}
+
+/// Returns the names that get their values from the environment: those whose last mention has none.
+fn bare_arguments(typed: &[String]) -> BTreeSet<String> {
+    let mut bare = BTreeSet::new();
+    for text in typed {
+        match text.split_once('=') {
+            Some((name, _)) => bare.remove(name),
+            None => bare.insert(text.clone()),
+        };
+    }
+    bare
 }
 
 impl FarmFlags {
@@ -95,6 +112,7 @@ impl FarmFlags {
             everywhere,
             main: self.main.clone(),
             attests: self.attests,
+            bare_arguments: self.bare_arguments.clone(),
         }
     }
 }

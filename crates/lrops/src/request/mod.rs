@@ -400,6 +400,8 @@ fn allow_insecure(allowed: &[String]) -> Result<bool, Failure> {
             "security.insecure" => insecure = true,
             // Commands share the host's network anyway.
             "network.host" => {}
+            // Judged with the engine in mind.
+            device if device == "device" || device.starts_with("device=") => {}
             "buildx.local.delete" => {
                 return Err(Failure::not_yet(
                     "--allow=buildx.local.delete",

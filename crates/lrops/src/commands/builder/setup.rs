@@ -32,7 +32,7 @@ pub(super) fn setup(arguments: &SetupArguments, environment: &Environment) -> Re
     let wish = wish(arguments, &survey)?;
     let docker = super::docker(wish.place.clone())?;
     let failed = |error| Failure::docker(error, docker.place());
-    super::version(&docker)?;
+    super::version(&docker.without_context())?;
     let facts = SetupFacts::look(&docker).map_err(failed)?;
     let steps = wish.plan(&facts).map_err(contexts_own)?;
     if wish.buildkitd_config.is_some() && !steps.iter().any(|step| step.act == SetupAct::CreateBuilder) {
