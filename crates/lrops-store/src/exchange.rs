@@ -15,11 +15,16 @@ use crate::store::StoreError;
 /// The document that makes a directory an OCI layout.
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
+/// How the directories of running processes begin.
+const RUN_PREFIX: &str = "exchange/run-";
+
 /// What such a directory is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExchangeName {
     /// Images that are asked for, and what they start from.
     Images,
+    /// What one process is building, until it ends.
+    Run(u32),
     /// One named context that is a build of its own.
     Context(String),
 }
@@ -28,6 +33,7 @@ impl ExchangeName {
     fn directory(&self) -> (String, &'static str) {
         match self {
             Self::Images => ("exchange/images".to_owned(), "../../blobs"),
+            Self::Run(process) => (format!("{RUN_PREFIX}{process}"), "../../blobs"),
             Self::Context(name) => (format!("exchange/context-{}", plain(name)), "../../blobs"),
         }
     }
@@ -76,8 +82,10 @@ pub(crate) fn remove_leftovers(root: &Path) {
         return;
     };
     for directory in directories.flatten() {
+        let path = directory.path();
+        let of_run = path.to_string_lossy().contains(RUN_PREFIX);
         // What cannot be removed now is only space, and is tried again by the next.
-        let _ = fs::remove_dir_all(directory.path().join("ingest"));
+        let _ = fs::remove_dir_all(if of_run { path } else { path.join("ingest") });
     }
 }
 
@@ -111,7 +119,13 @@ mod tests {
         let store = Store::open(place.path().join("store")).unwrap();
         let ingest = store.exchange(&ExchangeName::Images).unwrap().join("ingest/x");
         fs::create_dir_all(&ingest).unwrap();
+        let run = store.exchange(&ExchangeName::Run(7)).unwrap();
+        fs::write(store.root().join("blobs/kept"), b"").unwrap();
         let _lock = store.use_lock(&CancelToken::new()).unwrap();
-        assert!(!ingest.exists());
+        assert!(!ingest.exists() && !run.exists());
+        assert!(
+            store.root().join("blobs/kept").exists(),
+            "the link goes, and not what it leads to"
+        );
     }
 }

@@ -45,6 +45,8 @@ pub struct BuildxSettings<'a> {
     pub delivery: Delivery,
     /// A directory of OCI content whose blobs are the store's: buildx reads bases from it, and writes images to it.
     pub exchange: &'a Path,
+    /// Such a directory for this run alone: `BuildKit` locks a directory's index, and does not wait for another's lock.
+    pub run: &'a Path,
     /// Where paths in commands start from: the working directory.
     pub directory: &'a Path,
     /// The contexts that are handed over.
@@ -179,9 +181,7 @@ impl<'a> BuildxEngine<'a> {
         let settings = &self.settings;
         let invocation = self.invocation(dockerfile, contexts);
         let is_main = dockerfile.nested.is_none();
-        let metadata = settings
-            .exchange
-            .join(format!("metadata-{}.json", std::process::id()));
+        let metadata = settings.run.join("metadata.json");
         let attempts = Attempts {
             docker: settings.docker,
             progress: settings.progress,
@@ -230,6 +230,7 @@ impl<'a> BuildxEngine<'a> {
                     _ => vec![&passed_on.everywhere, &passed_on.main],
                 },
                 directory: settings.directory,
+                run: settings.run,
             },
             Some((need, nested)) => Invocation {
                 docker: settings.docker,
@@ -246,6 +247,7 @@ impl<'a> BuildxEngine<'a> {
                 },
                 passed_on: vec![&passed_on.everywhere],
                 directory: settings.directory,
+                run: settings.run,
             },
         }
     }

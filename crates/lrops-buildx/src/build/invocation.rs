@@ -58,6 +58,8 @@ pub(super) struct Invocation<'a> {
     pub(super) passed_on: Vec<&'a [String]>,
     /// Where paths start from.
     pub(super) directory: &'a Path,
+    /// Where content comes when the command is run by lrops: builds beside it write the index of the other.
+    pub(super) run: &'a Path,
 }
 
 /// What becomes of what is built.
@@ -74,27 +76,39 @@ pub(super) enum ImageResult<'a> {
 
 /// A command in its two forms.
 pub(super) struct BuildCommand {
-    before: CommandLine,
+    typed: CommandLine,
+    running: CommandLine,
     place: String,
 }
 
 impl BuildCommand {
     /// Returns the command that a person could paste.
     pub(super) fn typed(&self) -> CommandLine {
-        self.before.clone().word(&self.place)
+        self.typed.clone().word(&self.place)
     }
 
     /// Returns the command that is run: it also tells of its progress and its result.
     pub(super) fn running(&self, flags: &[String]) -> CommandLine {
-        self.before.clone().words(flags).word(&self.place)
+        self.running.clone().words(flags).word(&self.place)
     }
 }
 
 impl Invocation<'_> {
     pub(super) fn command(&self) -> BuildCommand {
+        let exchange = match self.result {
+            ImageResult::Image { exchange, .. } | ImageResult::Context { exchange } => exchange,
+        };
+        BuildCommand {
+            typed: self.line(exchange),
+            running: self.line(self.run),
+            place: shown(&self.context.path, self.directory),
+        }
+    }
+
+    /// Returns the command up to the context, with the directory that content comes to.
+    fn line(&self, exchange: &Path) -> CommandLine {
         let platforms: Vec<String> = self.platforms.iter().map(Platform::to_string).collect();
-        let command = self
-            .docker
+        self.docker
             .command()
             .words(["buildx", "build"])
             .flag("--builder", self.docker.place().builder.as_deref())
@@ -106,11 +120,7 @@ impl Invocation<'_> {
             .words(self.passed_on.iter().copied().flatten())
             .words(self.image_flags())
             .flag("-f", Some(self.dockerfile_place()))
-            .words(self.result_flags());
-        BuildCommand {
-            before: command,
-            place: shown(&self.context.path, self.directory),
-        }
+            .words(self.result_flags(exchange))
     }
 
     /// Returns what the command reads from standard input.
@@ -202,18 +212,16 @@ impl Invocation<'_> {
         flags
     }
 
-    fn result_flags(&self) -> Vec<String> {
+    fn result_flags(&self, exchange: &Path) -> Vec<String> {
+        let dest = csv_field("dest", exchange);
         let output = |text: String| vec!["--output".to_owned(), text];
         match &self.result {
-            ImageResult::Context { exchange } => {
-                output(format!("type=oci,tar=false,dest={}", exchange.display()))
-            }
-            ImageResult::Image { delivery, exchange } => match delivery {
+            ImageResult::Context { .. } => output(format!("type=oci,tar=false,{dest}")),
+            ImageResult::Image { delivery, .. } => match delivery {
                 Delivery::Store => {
                     let mut flags = self.tag_flags();
                     flags.extend(output(format!(
-                        "type=oci,tar=false,dest={}{}",
-                        exchange.display(),
+                        "type=oci,tar=false,{dest}{}",
                         self.layer_attributes()
                     )));
                     flags
@@ -282,6 +290,16 @@ impl Invocation<'_> {
 fn pairs(flag: &str, values: &BTreeMap<String, String>) -> Vec<String> {
     let pair = |(name, value): (&String, &String)| [flag.to_owned(), format!("{name}={value}")];
     values.iter().flat_map(pair).collect()
+}
+
+/// Returns an attribute of an output as a field of CSV, which is how buildx reads it.
+fn csv_field(name: &str, path: &Path) -> String {
+    let field = format!("{name}={}", path.display());
+    if field.contains([',', '"']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field
+    }
 }
 
 /// Returns a path as a person in `directory` would type it.

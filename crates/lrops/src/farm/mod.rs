@@ -47,6 +47,7 @@ pub(crate) struct Farm {
     passed_on: PassedOn,
     delivery: Delivery,
     exchange: PathBuf,
+    run: PathBuf,
     directory: PathBuf,
     numbers_from: u32,
     retry_waits: Vec<std::time::Duration>,
@@ -100,6 +101,7 @@ impl Farm {
                     progress.event(&BuildEvent::Found { finding });
                 }),
             exchange: exchange(&ExchangeName::Images)?,
+            run: exchange(&ExchangeName::Run(std::process::id()))?,
             directory: environment.directory.clone(),
             numbers_from: progress.next_number().0,
             retry_waits: retry_waits(&intent.configuration, &intent.registries),
@@ -174,6 +176,7 @@ impl Farm {
             progress: self.version.progress(),
             delivery: self.delivery,
             exchange: &self.exchange,
+            run: &self.run,
             directory: &self.directory,
             needs: &self.outlined.needs,
             labels: &self.outlined.labels,

@@ -38,6 +38,103 @@ fn the_image_comes_to_the_store_and_lrops_pushes_it() {
     assert!(again.stderr.contains("0 blobs sent"), "{}", again.stderr);
 }
 
+#[test]
+fn a_build_beside_another_does_not_wait_for_its_index() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    workshop
+        .run(&["build", "--engine=buildx", TWO, "--tag", "sample", "."])
+        .succeeded();
+    // As BuildKit's client of another build holds it while it writes.
+    let lock = workshop
+        .laboratory
+        .store()
+        .join("exchange/images/index.json.lock");
+    let lock = std::fs::File::create(lock).unwrap();
+    lock.lock().unwrap();
+    workshop.laboratory.file("words", "other\n");
+    workshop
+        .run(&["build", "--engine=buildx", TWO, "--tag", "sample", "."])
+        .succeeded();
+}
+
+#[test]
+fn a_store_whose_name_has_a_comma_works() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    let store = format!("--store={}", workshop.laboratory.path("a,b").display());
+    workshop
+        .run(&["build", "--engine=buildx", &store, TWO, "--tag", "sample", "."])
+        .succeeded();
+}
+
+#[test]
+fn what_is_loaded_is_what_was_proved() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    let arguments = [
+        "build",
+        "--engine=buildx",
+        "--no-cache",
+        "--load",
+        TWO,
+        "--tag",
+        "loaded:1",
+        ".",
+    ];
+    workshop.run(&arguments).succeeded();
+    // docker writes its own documents around the same config, which says when it was made.
+    let inspect = ["image", "inspect", "loaded:1", "--format", "{{.Created}}"];
+    let made = String::from_utf8(daemon.client().docker(&inspect).stdout).unwrap();
+    let proved = workshop.run(&["image", "inspect", "loaded:1"]).succeeded();
+    assert!(
+        made.starts_with("20") && proved.stdout.contains(made.trim()),
+        "{made}{}",
+        proved.stdout
+    );
+}
+
+#[test]
+fn values_from_the_environment_are_not_shown() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    workshop
+        .laboratory
+        .dockerfile("FROM scratch\nARG TOKEN\nLABEL token=$TOKEN\nCOPY words /\n");
+    let arguments = [
+        "plan",
+        "--engine=buildx",
+        "--build-arg=TOKEN",
+        "--tag=sample",
+        ".",
+    ];
+    let mut command = workshop.command(&arguments);
+    let planned = Ended::of(command.env("TOKEN", "s3cret").output().unwrap()).succeeded();
+    assert!(
+        planned.stdout.contains("--build-arg TOKEN "),
+        "{}",
+        planned.stdout
+    );
+    assert!(!format!("{}{}", planned.stdout, planned.stderr).contains("s3cret"));
+    let mut command = workshop.command(&[
+        "build",
+        "--engine=buildx",
+        "--build-arg=TOKEN",
+        "--tag=sample",
+        ".",
+    ]);
+    Ended::of(command.env("TOKEN", "s3cret").output().unwrap()).succeeded();
+    let blobs = std::fs::read_dir(workshop.laboratory.store().join("blobs/sha256")).unwrap();
+    let has = |blob: std::fs::DirEntry| {
+        let content = std::fs::read(blob.path()).unwrap();
+        content.windows(6).any(|window| window == b"s3cret")
+    };
+    assert!(
+        blobs.flatten().any(has),
+        "buildx took it from the environment, for the label"
+    );
+}
+
 /// Returns the architectures of an index in a registry, in their order.
 fn platforms_of(name: &str) -> Vec<String> {
     let raw = skopeo(&[
