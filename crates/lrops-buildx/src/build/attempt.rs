@@ -31,6 +31,8 @@ pub(super) struct Attempts<'a> {
     pub(super) metadata: &'a Path,
     pub(super) attests: bool,
     pub(super) pushes: bool,
+    /// Whether the command does all that was asked.
+    pub(super) does_all: bool,
     /// Stops the build.
     pub(super) cancel: &'a CancelToken,
     pub(super) on_event: OnEvent<'a>,
@@ -93,6 +95,7 @@ impl Attempts<'_> {
                 place: self.docker.place().clone(),
                 attempts: 1,
                 pushes: self.pushes,
+                does_all: self.does_all,
                 source,
             }))
         };
@@ -133,6 +136,7 @@ impl Attempts<'_> {
             place: self.docker.place().clone(),
             attempts: 1,
             pushes: self.pushes,
+            does_all: self.does_all,
             source: Some(source),
         }))
     }

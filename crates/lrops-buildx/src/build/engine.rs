@@ -189,6 +189,7 @@ impl<'a> BuildxEngine<'a> {
             metadata: &metadata,
             attests: is_main && settings.passed_on.attests,
             pushes: is_main && matches!(settings.delivery, Delivery::PushByDigest | Delivery::PushTags),
+            does_all: is_main && settings.delivery == Delivery::PushTags,
             cancel: &request.cancel,
             on_event: telling.on_event,
             next_number: &mut telling.next_number,

@@ -22,6 +22,8 @@ pub struct BuildxError {
     pub attempts: usize,
     /// Whether it was to push.
     pub pushes: bool,
+    /// Whether the command does all that was asked: else lrops has to prove the image, and to publish it, afterwards.
+    pub does_all: bool,
     /// Why the program could not be run to its end.
     #[source]
     pub source: Option<ProcessError>,

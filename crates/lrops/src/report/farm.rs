@@ -27,7 +27,12 @@ pub(super) fn buildx_advice(error: &BuildxError) -> String {
         None if error.output.trim().is_empty() => String::new(),
         None => format!("it said:\n{}", indented(&error.output)),
     };
-    format!("{tried}{known}\nby hand:\n  {}", error.command)
+    let rest = if error.does_all {
+        ""
+    } else {
+        "\nthen the same lrops command again: it finds all built, proves the image, and names and publishes it"
+    };
+    format!("{tried}{known}\nby hand:\n  {}{rest}", error.command)
 }
 
 fn indented(text: &str) -> String {

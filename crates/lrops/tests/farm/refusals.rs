@@ -25,6 +25,8 @@ fn the_driver_of_an_old_daemon_is_recognised_and_the_cure_is_named() {
     let workshop = Workshop::new(daemon.client());
     let cures = ["lrops builder setup", "containerd-snapshotter", "by hand:\n"];
     check(&workshop, &["build", "--engine=buildx", TWO, "."], 7, &cures);
+    let then = ["then the same lrops command again"];
+    check(&workshop, &["build", "--engine=buildx", TWO, "."], 7, &then);
     let registry = DebianRegistry::start();
     let tag = format!("--tag={}/team/sample:1", registry.name());
     let pushing = [

@@ -91,6 +91,11 @@ fn a_push_that_never_passes_ends_with_a_command_that_works_when_pasted() {
             ended.stderr
         );
     }
+    assert!(
+        !ended.stderr.contains("then the same lrops command"),
+        "{}",
+        ended.stderr
+    );
     workshop.paste(&docker_line(&ended)).succeeded();
     workshop
         .run(&[
