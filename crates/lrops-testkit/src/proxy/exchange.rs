@@ -184,7 +184,9 @@ impl Exchange<'_> {
                 }
                 return Sent::UntilCut;
             }
-            if is_sent.is_err() || has_answered(upstream) {
+            // A registry that is fast may have answered the whole that is to be cut.
+            let is_at_cut = cut_after == Some(passed_bytes);
+            if !is_at_cut && (is_sent.is_err() || has_answered(upstream)) {
                 return Sent::UntilAnswered;
             }
         }
