@@ -1,8 +1,8 @@
 //! Programs of other suites that the tests run: unpacked beside the system, so that nothing of the machine changes.
 //!
 //! Debian's packages of docker, of two generations, and of an ssh server, come from the machine's own package source
-//! by a private configuration of apt: signatures are checked as always. Each installation is a directory below the
-//! target directory, complete or not there.
+//! by a private configuration of apt: signatures are checked as always. `BuildKit`'s daemon, which Debian has no package
+//! of, is built from its Go module. Each installation is a directory below the target directory, complete or not there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,6 +49,9 @@ const INSTALLATIONS: &[Installation] = &[
     },
 ];
 
+/// `BuildKit`'s daemon, as builders of their own run it: of the same time as the docker that Debian has.
+const BUILDKIT: &str = "github.com/moby/buildkit/cmd/buildkitd@v0.13.2";
+
 /// The suites that the packages are of.
 const SUITES: [&str; 2] = ["bookworm", "trixie"];
 
@@ -73,6 +76,7 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// Makes sure that every installation is there.
 pub(crate) fn install(target: &Path) -> Result<(), Failure> {
     let place = target.join("test-programs");
+    build_buildkit(&place)?;
     let missing: Vec<&Installation> = INSTALLATIONS
         .iter()
         .filter(|installation| !place.join(installation.name).is_dir())
@@ -88,6 +92,26 @@ pub(crate) fn install(target: &Path) -> Result<(), Failure> {
         fs::rename(&unpacked, &done).map_err(|cause| failed("move", &unpacked, &cause))?;
     }
     fs::remove_dir_all(&apt.directory).map_err(|cause| failed("remove", &apt.directory, &cause))
+}
+
+/// Builds `BuildKit`'s daemon.
+fn build_buildkit(place: &Path) -> Result<(), Failure> {
+    let done = place.join("buildkit");
+    if done.is_dir() {
+        return Ok(());
+    }
+    let unfinished = place.join("buildkit.partial");
+    let bin = unfinished.join("usr/bin");
+    fs::create_dir_all(&bin).map_err(|cause| failed("make", &bin, &cause))?;
+    let mut go = Command::new("go");
+    // Nothing of what a person has set for other projects; and no C compiler is needed.
+    go.args(["install", BUILDKIT])
+        .env("GOBIN", &bin)
+        .env("GOFLAGS", "")
+        .env("CGO_ENABLED", "0")
+        .current_dir(place);
+    programs::run(&mut go)?;
+    fs::rename(&unfinished, &done).map_err(|cause| failed("move", &unfinished, &cause))
 }
 
 /// apt with a configuration of its own.

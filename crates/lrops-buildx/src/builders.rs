@@ -1,12 +1,18 @@
 //! Builders, as buildx describes them.
 
+use std::time::Duration;
+
 use lrops_model::platform::Platform;
 use serde::{Deserialize, Serialize};
 
 use crate::command_line::CommandLine;
 use crate::docker::{Docker, DockerError};
 use crate::known::KnownFailure;
+use crate::setup::Start;
 use crate::version::BuildxVersion;
+
+/// How long a builder may take to start: its image comes over the network first.
+pub(crate) const START_TIME_LIMIT: Duration = Duration::from_mins(10);
 
 /// What is known of a builder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -32,8 +38,10 @@ pub struct NodeFacts {
     pub status: String,
     /// Its version of BuildKit, when it runs.
     pub buildkit: Option<String>,
-    /// The platforms that it can run programs of; the node's own comes first, unless others were chosen for it.
+    /// The platforms that it can run programs of, natively or not; those that were chosen for it come first.
     pub platforms: Vec<Platform>,
+    /// Those of them that were chosen when the node was made: `--platform`.
+    pub chosen: Vec<Platform>,
     /// Options of the driver, `NAME=VALUE`.
     pub driver_options: Vec<String>,
     /// Why it could not be looked at.
@@ -80,7 +88,7 @@ impl BuilderFacts {
             .chain(builder.nodes.iter().flat_map(|node| &node.error))
             .next();
         match failed {
-            Some(error) if builder.build_platform().is_none() => Err(DockerError::Failed {
+            Some(error) if builder.platforms().next().is_none() => Err(DockerError::Failed {
                 command: inspect(docker).to_string(),
                 status: "although it ended well".to_owned(),
                 words: error.clone(),
@@ -88,6 +96,25 @@ impl BuilderFacts {
             }),
             _ => Ok(builder),
         }
+    }
+
+    /// As [`Self::ask`], for a builder that is to build. One with several nodes has to run before it is known which node
+    /// builds what: it is started, if that is wanted.
+    ///
+    /// # Errors
+    /// As [`Self::ask`], and when it does not start.
+    pub fn ready(docker: &Docker, start: Start) -> Result<Self, DockerError> {
+        let builder = Self::ask(docker)?;
+        let is_known = builder.nodes.iter().all(|node| node.buildkit.is_some());
+        if builder.nodes.len() < 2 || is_known || start == Start::Later {
+            return Ok(builder);
+        }
+        let command = docker.command().words(["buildx", "inspect", "--bootstrap"]);
+        docker.run(
+            &command.words(docker.place().builder.as_deref()),
+            START_TIME_LIMIT,
+        )?;
+        Self::ask(docker)
     }
 
     /// Returns all builders, those of docker's contexts included.
@@ -134,11 +161,6 @@ impl BuilderFacts {
     /// Returns every platform that a node of it can run programs of.
     pub fn platforms(&self) -> impl Iterator<Item = &Platform> {
         self.nodes.iter().flat_map(|node| &node.platforms)
-    }
-
-    /// Returns the platform that its tools run on.
-    pub fn build_platform(&self) -> Option<&Platform> {
-        self.platforms().next()
     }
 
     /// Returns whether it is the daemon's own, whose image store decides what it can do.
@@ -195,7 +217,7 @@ impl NodeFacts {
             "Buildkit" | "BuildKit" | "BuildKit version" => self.buildkit = Some(value.to_owned()),
             "Error" => self.error = Some(value.to_owned()),
             "Driver Options" => self.driver_options = driver_options(value),
-            "Platforms" => self.platforms = platforms(value),
+            "Platforms" => (self.platforms, self.chosen) = platforms(value),
             _ => {}
         }
     }
@@ -236,18 +258,19 @@ fn listed(answer: &str) -> Result<Vec<BuilderFacts>, serde_json::Error> {
         let builder: Builder = serde_json::from_str(line)?;
         // buildx lists a nameless node where a context's daemon does not answer.
         let nodes = builder.nodes.into_iter().filter(|node| !node.name.is_empty());
-        let nodes = nodes.map(|node| NodeFacts {
-            name: node.name,
-            endpoint: node.endpoint,
-            status: node.status,
-            buildkit: node.version,
-            platforms: platforms(&node.platforms.join(",")),
-            driver_options: node
-                .driver_opts
-                .into_iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect(),
-            error: words(node.err),
+        let nodes = nodes.map(|node| {
+            let (platforms, chosen) = platforms(&node.platforms.join(","));
+            let options = node.driver_opts.into_iter();
+            NodeFacts {
+                name: node.name,
+                endpoint: node.endpoint,
+                status: node.status,
+                buildkit: node.version,
+                platforms,
+                chosen,
+                driver_options: options.map(|(name, value)| format!("{name}={value}")).collect(),
+                error: words(node.err),
+            }
         });
         let facts = BuilderFacts {
             name: builder.name,
@@ -262,13 +285,21 @@ fn listed(answer: &str) -> Result<Vec<BuilderFacts>, serde_json::Error> {
     Ok(builders)
 }
 
-/// Reads `linux/amd64*, linux/arm64, linux/amd64/v2`: a star marks what was chosen when the node was made, and
-/// `linux/amd64 (+3)`, in tables, how many variants are left out.
-fn platforms(text: &str) -> Vec<Platform> {
+/// Reads `linux/amd64*, linux/arm64, linux/amd64/v2`: all platforms, and those with a star, which were chosen when the
+/// node was made. `linux/amd64 (+3)` says, in tables, how many variants are left out.
+fn platforms(text: &str) -> (Vec<Platform>, Vec<Platform>) {
     let words = text.split(',').filter_map(|word| word.split_whitespace().next());
-    words
-        .filter_map(|word| word.trim_end_matches('*').parse().ok())
-        .collect()
+    let (mut all, mut chosen) = (Vec::new(), Vec::new());
+    for word in words {
+        let Ok(platform) = word.trim_end_matches('*').parse::<Platform>() else {
+            continue;
+        };
+        if word.ends_with('*') {
+            chosen.push(platform.clone());
+        }
+        all.push(platform);
+    }
+    (all, chosen)
 }
 
 /// Reads `image="registry.example/buildkit:x" network="host"`. buildx writes values as Go quotes them.
@@ -389,11 +420,11 @@ mod tests {
 
     #[test]
     fn marks_of_platforms_are_left_out() {
-        let read: Vec<String> = platforms("linux/amd64* (+3), linux/arm64, linux/arm/v7*, (2 more)")
-            .iter()
-            .map(Platform::to_string)
-            .collect();
-        assert_eq!(read, ["linux/amd64", "linux/arm64", "linux/arm/v7"]);
+        let (all, chosen) = platforms("linux/amd64* (+3), linux/arm64, linux/arm/v7*, (2 more)");
+        let names =
+            |platforms: &[Platform]| -> Vec<String> { platforms.iter().map(Platform::to_string).collect() };
+        assert_eq!(names(&all), ["linux/amd64", "linux/arm64", "linux/arm/v7"]);
+        assert_eq!(names(&chosen), ["linux/amd64", "linux/arm/v7"]);
     }
 
     #[test]

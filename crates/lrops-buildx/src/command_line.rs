@@ -2,9 +2,10 @@
 
 use std::fmt::{self, Display};
 
-/// A command: the program and its arguments.
+/// A command: variables for its environment, the program and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
+    variables: Vec<(&'static str, &'static str)>,
     words: Vec<String>,
 }
 
@@ -12,8 +13,15 @@ impl CommandLine {
     /// Begins a command with its program.
     pub fn new(program: impl Into<String>) -> Self {
         Self {
+            variables: Vec::new(),
             words: vec![program.into()],
         }
+    }
+
+    /// Sets a variable for it.
+    pub fn variable(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
+        self
     }
 
     /// Adds one argument.
@@ -40,6 +48,11 @@ impl CommandLine {
         }
     }
 
+    /// Returns the variables that are set for it.
+    pub fn variables(&self) -> &[(&'static str, &'static str)] {
+        &self.variables
+    }
+
     /// Returns the program.
     pub fn program(&self) -> &str {
         &self.words[0]
@@ -54,6 +67,9 @@ impl CommandLine {
 /// Writes the command for a POSIX shell: what has a meaning there is quoted.
 impl Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.variables {
+            write!(f, "{name}={} ", quoted(value))?;
+        }
         for (index, word) in self.words.iter().enumerate() {
             if index > 0 {
                 f.write_str(" ")?;

@@ -1,12 +1,13 @@
 //! The docker program: which daemon it talks to, and questions to it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lrops_model::cancel::CancelToken;
 
 use crate::command_line::CommandLine;
 use crate::known::KnownFailure;
-use crate::process::{Captured, ProcessError, Run};
+use crate::process::{Captured, ProcessError, Run, pause};
 
 /// How long a question to a daemon may take. A context over ssh to another continent takes seconds.
 const QUESTION_TIME_LIMIT: Duration = Duration::from_mins(1);
@@ -21,11 +22,13 @@ pub struct BuilderPlace {
 }
 
 /// The docker program, talking to the daemon of one context.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Docker {
     place: BuilderPlace,
     cancel: CancelToken,
     patience: Duration,
+    waits: Vec<Duration>,
+    on_retry: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 impl Docker {
@@ -36,6 +39,17 @@ impl Docker {
             place,
             cancel,
             patience: QUESTION_TIME_LIMIT,
+            waits: Vec::new(),
+            on_retry: Arc::new(|_| ()),
+        }
+    }
+
+    /// Returns the same, which asks again after these waits what failed for the moment only, and says so.
+    pub fn persistent(self, waits: Vec<Duration>, on_retry: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self {
+            waits,
+            on_retry: Arc::new(on_retry),
+            ..self
         }
     }
 
@@ -51,6 +65,16 @@ impl Docker {
         other
     }
 
+    /// Returns the same program, talking to the daemon of another context.
+    pub fn in_context(&self, context: &str) -> Self {
+        let mut other = self.clone();
+        other.place = BuilderPlace {
+            context: Some(context.to_owned()),
+            builder: None,
+        };
+        other
+    }
+
     /// Returns the same program, talking to docker's own default.
     pub fn without_context(&self) -> Self {
         let mut other = self.clone();
@@ -61,11 +85,6 @@ impl Docker {
     /// Returns where it builds.
     pub fn place(&self) -> &BuilderPlace {
         &self.place
-    }
-
-    /// Returns what stops its commands.
-    pub fn cancel(&self) -> &CancelToken {
-        &self.cancel
     }
 
     /// Begins a command: `docker`, with the context when there is one.
@@ -100,7 +119,41 @@ impl Docker {
     /// # Errors
     /// As [`Self::ask`], with the given limit.
     pub fn run(&self, command: &CommandLine, limit: Duration) -> Result<String, DockerError> {
-        let said = Run::asking(&self.cancel, limit).capture(command);
+        self.feed(command, &[], limit)
+    }
+
+    /// As [`Self::run`], for a command that reads something from standard input.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub(crate) fn feed(
+        &self,
+        command: &CommandLine,
+        input: &[u8],
+        limit: Duration,
+    ) -> Result<String, DockerError> {
+        let mut retries = 0;
+        loop {
+            let error = match self.feed_once(command, input, limit) {
+                Err(error) if error.known().is_some_and(KnownFailure::can_retry) => error,
+                other => return other,
+            };
+            let Some(wait) = self.waits.get(retries) else {
+                return Err(error);
+            };
+            retries += 1;
+            let of = self.waits.len();
+            (self.on_retry)(&format!(
+                "retry {retries} of {of} in {} s: {error}",
+                wait.as_secs_f64()
+            ));
+            pause(&self.cancel, *wait).map_err(|cancelled| DockerError::run(command, cancelled.into()))?;
+        }
+    }
+
+    fn feed_once(&self, command: &CommandLine, input: &[u8], limit: Duration) -> Result<String, DockerError> {
+        let asking = Run::asking(&self.cancel, limit);
+        let said = Run { input, ..asking }.capture(command);
         let said = said.map_err(|source| DockerError::run(command, source))?;
         if said.status.success() {
             Ok(said.stdout)
@@ -168,10 +221,7 @@ impl DockerError {
     /// Returns which of the known failures it is.
     pub fn known(&self) -> Option<KnownFailure> {
         match self {
-            Self::Run {
-                source: ProcessError::Start { source, .. },
-                ..
-            } if source.kind() == std::io::ErrorKind::NotFound => Some(KnownFailure::DockerMissing),
+            Self::Run { source, .. } if source.is_missing() => Some(KnownFailure::DockerMissing),
             Self::Run {
                 source: ProcessError::TimeOut(_),
                 ..

@@ -65,6 +65,23 @@ pub enum ProcessError {
     Cancelled(#[from] Cancelled),
 }
 
+impl ProcessError {
+    /// Returns whether the program is not there.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Start { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// Waits, unless the work is stopped meanwhile.
+pub(crate) fn pause(cancel: &CancelToken, wait: Duration) -> Result<(), Cancelled> {
+    let begun = Instant::now();
+    while begun.elapsed() < wait {
+        cancel.check()?;
+        std::thread::sleep(LOOK_EVERY.min(wait.saturating_sub(begun.elapsed())));
+    }
+    cancel.check()
+}
+
 /// What a command gets and how long it may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run<'a> {
@@ -104,6 +121,7 @@ impl<'a> Run<'a> {
         };
         let mut child = Command::new(program)
             .args(command.arguments())
+            .envs(command.variables().iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lrops_model::platform::Platform;
 
-use crate::builders::{BuilderFacts, NodeFacts, Removal};
+use crate::builders::{BuilderFacts, NodeFacts, Removal, START_TIME_LIMIT};
 use crate::command_line::CommandLine;
 use crate::daemon::context_endpoint;
 use crate::docker::{BuilderPlace, Docker, DockerError};
@@ -17,9 +17,6 @@ const DEFAULT_CONTEXT: &str = "default";
 
 /// The ports that docker adds to an address without one.
 const DOCKER_PORTS: [&str; 2] = [":2375", ":2376"];
-
-/// How long a builder may take to start: its image comes over the network first.
-const BOOTSTRAP_TIME_LIMIT: Duration = Duration::from_mins(10);
 
 /// How long any other step may take.
 const STEP_TIME_LIMIT: Duration = Duration::from_mins(1);
@@ -132,7 +129,7 @@ impl SetupStep {
                     Removal::Forgotten { reason } => Some(reason),
                 });
             }
-            SetupAct::InstallEmulation | SetupAct::StartBuilder => BOOTSTRAP_TIME_LIMIT,
+            SetupAct::InstallEmulation | SetupAct::StartBuilder => START_TIME_LIMIT,
             _ => STEP_TIME_LIMIT,
         };
         docker.run(&self.command, limit).map(|_| None)
@@ -160,13 +157,7 @@ impl SetupFacts {
             None => None,
             Some(_) => absent(BuilderFacts::look(&here), unless(KnownFailure::BuilderMissing))?,
         };
-        let own = Docker::new(
-            BuilderPlace {
-                context: Some(DEFAULT_CONTEXT.to_owned()),
-                builder: None,
-            },
-            docker.cancel().clone(),
-        );
+        let own = docker.in_context(DEFAULT_CONTEXT);
         let default_endpoint = absent(context_endpoint(&own), unless(KnownFailure::ContextMissing))?;
         Ok(Self {
             endpoint,
@@ -339,10 +330,12 @@ impl BuilderSetup {
         let lists = |platform: &Platform| {
             kept.is_some_and(|builder| builder.platforms().any(|own| own.runs_natively(platform)))
         };
+        // A node is made for a platform because its machine is of it.
+        let has_node = |platform: &Platform| self.nodes.iter().any(|node| node.platforms.contains(platform));
         let missing: Vec<String> = self
             .emulated
             .iter()
-            .filter(|platform| !lists(platform))
+            .filter(|platform| !lists(platform) && !has_node(platform))
             .map(Platform::to_string)
             .collect();
         if missing.is_empty() {

@@ -21,6 +21,9 @@ impl BuildxVersion {
     /// The oldest with `--progress=rawjson`.
     pub const RAW_JSON: Self = Self { major: 0, minor: 13 };
 
+    /// The oldest with `--call`; before, it is `--print`, and an experiment.
+    pub const CALL: Self = Self { major: 0, minor: 15 };
+
     /// Asks buildx.
     ///
     /// # Errors

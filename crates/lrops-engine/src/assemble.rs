@@ -44,7 +44,7 @@ pub(crate) fn assemble(
         schema_version: 2,
         media_type: Some(MediaType::OCI_INDEX),
         manifests,
-        annotations: request.annotations.clone(),
+        annotations: request.annotations.of_index(),
     };
     let descriptor = put(store, MediaType::OCI_INDEX, &encode(&index))?;
     reporter.event(BuildEvent::Image {
@@ -78,10 +78,11 @@ fn manifest(
         media_type: Some(MediaType::OCI_MANIFEST),
         config,
         layers: descriptors,
-        annotations: request.annotations.clone(),
+        annotations: request.annotations.of_manifest(&image.platform),
     };
     let mut descriptor = put(store, MediaType::OCI_MANIFEST, &encode(&manifest))?;
     descriptor.platform = Some(DescriptorPlatform::from(&image.platform));
+    descriptor.annotations = request.annotations.of_manifest_descriptor(&image.platform);
     Ok(descriptor)
 }
 

@@ -6,6 +6,7 @@
 //! Reading order: the small nouns (platform, digest, reference), what the registries and layouts hold (oci), what
 //! the user asked (request), what is to be done (graph), what happened (event, finding), and the boundaries.
 
+pub mod annotation;
 pub mod blob;
 pub mod cancel;
 pub mod change;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::annotation::Annotations;
 use crate::cancel::CancelToken;
 use crate::graph::RunNetwork;
 use crate::oci::Compression;
@@ -31,8 +32,8 @@ pub struct BuildRequest {
     pub proxy_variables: BTreeMap<String, String>,
     /// `--label`.
     pub labels: BTreeMap<String, String>,
-    /// `--annotation` for the index and the manifests.
-    pub annotations: BTreeMap<String, String>,
+    /// `--annotation`.
+    pub annotations: Annotations,
     /// The image's names.
     pub tags: Vec<Reference>,
     /// Secrets by their id.

@@ -24,7 +24,12 @@ pub enum ExchangeName {
     /// Images that are asked for, and what they start from.
     Images,
     /// What one process is building, until it ends.
-    Run(u32),
+    Run {
+        /// The process.
+        process: u32,
+        /// Which of the builds beside each other that it does.
+        build: usize,
+    },
     /// One named context that is a build of its own.
     Context(String),
 }
@@ -33,7 +38,7 @@ impl ExchangeName {
     fn directory(&self) -> (String, &'static str) {
         match self {
             Self::Images => ("exchange/images".to_owned(), "../../blobs"),
-            Self::Run(process) => (format!("{RUN_PREFIX}{process}"), "../../blobs"),
+            Self::Run { process, build } => (format!("{RUN_PREFIX}{process}-{build}"), "../../blobs"),
             Self::Context(name) => (format!("exchange/context-{}", plain(name)), "../../blobs"),
         }
     }
@@ -119,7 +124,9 @@ mod tests {
         let store = Store::open(place.path().join("store")).unwrap();
         let ingest = store.exchange(&ExchangeName::Images).unwrap().join("ingest/x");
         fs::create_dir_all(&ingest).unwrap();
-        let run = store.exchange(&ExchangeName::Run(7)).unwrap();
+        let run = store
+            .exchange(&ExchangeName::Run { process: 7, build: 0 })
+            .unwrap();
         fs::write(store.root().join("blobs/kept"), b"").unwrap();
         let _lock = store.use_lock(&CancelToken::new()).unwrap();
         assert!(!ingest.exists() && !run.exists());

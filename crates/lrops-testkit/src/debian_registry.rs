@@ -94,14 +94,27 @@ impl Drop for DebianRegistry {
 /// # Panics
 /// When it is not installed, or fails.
 pub fn skopeo<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Vec<u8> {
-    let output = Command::new("skopeo")
-        .args(arguments)
-        .output()
-        .expect("skopeo (Debian package skopeo) is installed");
+    let output = run_skopeo(arguments);
     assert!(
         output.status.success(),
         "skopeo: {}",
         String::from_utf8_lossy(&output.stderr)
     );
     output.stdout
+}
+
+/// Runs skopeo, which has to fail, and returns what it says.
+///
+/// # Panics
+/// When it does not fail.
+pub fn skopeo_fails<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> String {
+    let output = run_skopeo(arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "skopeo does not fail: {said}");
+    said
+}
+
+fn run_skopeo<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> std::process::Output {
+    let ended = Command::new("skopeo").args(arguments).output();
+    ended.expect("skopeo (Debian package skopeo) is installed")
 }

@@ -42,8 +42,8 @@ impl Delivery<'_> {
     /// When it cannot be written.
     pub(crate) fn deliver(&self, output: &Output) -> Result<Option<String>, Failure> {
         match output {
-            // What goes to registries is published by itself, when all else is done.
-            Output::Store | Output::CacheOnly | Output::Registry { .. } => Ok(None),
+            // What goes to registries is published by itself, when all else is done; docker's form comes from its builder.
+            Output::Store | Output::CacheOnly | Output::Registry { .. } | Output::Docker(_) => Ok(None),
             Output::Layout(path) => self.to_layout(path).map(Some),
             Output::Archive(destination) => self.to_archive(destination).map(Some),
             Output::Files { directory, split } => self.to_directory(directory, *split).map(Some),

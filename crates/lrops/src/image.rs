@@ -1,5 +1,7 @@
 //! An image, wherever it is: in the store, in a layout, in an archive, in a registry.
 
+mod several;
+
 use std::path::{Path, PathBuf};
 
 use lrops_model::blob::{BlobSource, DOCUMENT_SIZE_BYTES_MAX, read_document};
@@ -20,6 +22,8 @@ use crate::configuration::ContextPlace;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::session::open_store;
+
+pub(crate) use several::{Several, entry};
 
 /// An image and the place that its blobs are in.
 pub(crate) struct PlacedImage {

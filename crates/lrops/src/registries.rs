@@ -21,7 +21,7 @@ use lrops_remote::registry::{
 };
 
 use crate::amounts;
-use crate::arguments::RegistryArguments;
+use crate::arguments::{RegistryArguments, RetryArguments};
 use crate::configuration::{Configuration, RegistrySection};
 use crate::environment::Environment;
 use crate::failure::{Failure, one_line};
@@ -101,7 +101,7 @@ fn http_settings(
         proxies: proxies(environment),
         certificate_authorities: authorities(arguments, environment)?,
         trust: trust(configuration, environment)?,
-        retry_waits: retry_waits(configuration, arguments),
+        retry_waits: retry_waits(configuration, &arguments.retry),
     })
 }
 
@@ -202,7 +202,7 @@ const RETRIES_MAX: usize = 100;
 
 /// Waits that double each time.
 /// Returns the waits before each retry, from flags and `lrops.toml`.
-pub(crate) fn retry_waits(configuration: &Configuration, arguments: &RegistryArguments) -> Vec<Duration> {
+pub(crate) fn retry_waits(configuration: &Configuration, arguments: &RetryArguments) -> Vec<Duration> {
     let section = &configuration.sections.push;
     let retries = arguments.retries.or(section.retries).unwrap_or(RETRY_WAITS.len());
     let retries = retries.min(RETRIES_MAX);
@@ -274,11 +274,7 @@ mod tests {
     }
 
     fn waits(configuration_text: &str, retries: Option<usize>, retry_wait: Option<f64>) -> Vec<u64> {
-        let arguments = RegistryArguments {
-            retries,
-            retry_wait,
-            ..RegistryArguments::default()
-        };
+        let arguments = RetryArguments { retries, retry_wait };
         let waits = retry_waits(&configuration(configuration_text), &arguments);
         waits.iter().map(Duration::as_secs).collect()
     }

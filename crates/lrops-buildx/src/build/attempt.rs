@@ -1,6 +1,7 @@
 //! One command, tried as often as that may help.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use lrops_model::cancel::{CancelToken, Cancelled};
@@ -10,13 +11,10 @@ use super::invocation::BuildCommand;
 use super::metadata::Metadata;
 use crate::docker::{Docker, error_part, last_words};
 use crate::known::{BOOT_MARK, KnownFailure};
-use crate::process::{ProcessError, Run};
+use crate::process::{ProcessError, Run, pause};
 use crate::progress::{FailedStep, ProgressForm, Reader};
 
 use super::BuildxError;
-
-/// How long a wait goes on before cancellation is looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How much of the output an error keeps.
 const OUTPUT_LINES_MAX: usize = 30;
@@ -36,7 +34,8 @@ pub(super) struct Attempts<'a> {
     /// Stops the build.
     pub(super) cancel: &'a CancelToken,
     pub(super) on_event: OnEvent<'a>,
-    pub(super) next_number: &'a mut u32,
+    /// The number of the next step; builds beside each other share it.
+    pub(super) numbers: &'a AtomicU32,
 }
 
 /// Why a build by buildx is given up.
@@ -81,64 +80,58 @@ impl Attempts<'_> {
             limit: None,
             cancel: self.cancel,
         };
-        let mut reader = Reader::new(self.progress, *self.next_number, self.on_event);
+        let mut reader = Reader::new(self.progress, self.numbers, self.on_event);
         let said = run.follow(&command.running(&self.flags()), &mut |piece| reader.take(piece));
         let told = reader.finish();
-        *self.next_number = told.next_number;
-        let error = |words: String, output: &str, source| {
-            let lines: Vec<&str> = output.lines().collect();
-            GivenUp::Buildx(Box::new(BuildxError {
-                words,
-                output: lines[lines.len().saturating_sub(OUTPUT_LINES_MAX)..].join("\n"),
-                command: command.typed().to_string(),
-                known: KnownFailure::recognise(error_part(output)),
-                place: self.docker.place().clone(),
-                attempts: 1,
-                pushes: self.pushes,
-                does_all: self.does_all,
-                source,
-            }))
+        let error = |words: String| BuildxError {
+            output: end_of(&told.text),
+            known: KnownFailure::recognise(error_part(&told.text)),
+            ..self.error(command, words)
         };
-        let said = match said {
-            Ok(said) => said,
+        let error = match said {
             Err(ProcessError::Cancelled(cancelled)) => return Err(GivenUp::Cancelled(cancelled)),
-            Err(source) => return Err(self.not_run(command, source)),
-        };
-        if said.status.success() {
-            let metadata = Metadata::read(self.metadata);
-            let _ = std::fs::remove_file(self.metadata);
-            return metadata.map_err(|problem| {
-                let words = format!("buildx ended well, but did not say what it built: {problem}");
-                error(words, &told.text, None)
-            });
-        }
-        match told.failed {
-            Some(failed) if is_users(&failed) => Err(GivenUp::Step(Box::new(failed))),
-            Some(failed) if failed.boots() => {
-                let output = format!("{BOOT_MARK}\n{}", told.text);
-                let mut given_up = error(last_words(&told.text), &told.text, None);
-                if let GivenUp::Buildx(error) = &mut given_up {
-                    error.known = KnownFailure::recognise(&output);
+            Err(source) => {
+                let words = source.to_string();
+                BuildxError {
+                    known: source.is_missing().then_some(KnownFailure::DockerMissing),
+                    source: Some(source),
+                    ..self.error(command, words)
                 }
-                Err(given_up)
             }
-            _ => Err(error(last_words(&told.text), &told.text, None)),
-        }
+            Ok(said) if said.status.success() => {
+                let metadata = Metadata::read(self.metadata);
+                let _ = std::fs::remove_file(self.metadata);
+                match metadata {
+                    Ok(metadata) => return Ok(metadata),
+                    Err(problem) => error(format!(
+                        "buildx ended well, but did not say what it built: {problem}"
+                    )),
+                }
+            }
+            Ok(_) => match told.failed {
+                Some(failed) if is_users(&failed) => return Err(GivenUp::Step(Box::new(failed))),
+                Some(failed) if failed.boots() => BuildxError {
+                    known: KnownFailure::recognise(&format!("{BOOT_MARK}\n{}", told.text)),
+                    ..error(last_words(&told.text))
+                },
+                _ => error(last_words(&told.text)),
+            },
+        };
+        Err(GivenUp::Buildx(Box::new(error)))
     }
 
-    fn not_run(&self, command: &BuildCommand, source: ProcessError) -> GivenUp {
-        let missing = matches!(&source, ProcessError::Start { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
-        GivenUp::Buildx(Box::new(BuildxError {
-            words: source.to_string(),
+    fn error(&self, command: &BuildCommand, words: String) -> BuildxError {
+        BuildxError {
+            words,
             output: String::new(),
             command: command.typed().to_string(),
-            known: missing.then_some(KnownFailure::DockerMissing),
+            known: None,
             place: self.docker.place().clone(),
             attempts: 1,
             pushes: self.pushes,
             does_all: self.does_all,
-            source: Some(source),
-        }))
+            source: None,
+        }
     }
 
     /// What is added to the command that a person would type.
@@ -155,8 +148,7 @@ impl Attempts<'_> {
 
     /// Waits before the next attempt, and shows why.
     fn wait(&mut self, error: &BuildxError, number: usize, wait: Duration) -> Result<(), GivenUp> {
-        let step = StepNumber(*self.next_number);
-        *self.next_number += 1;
+        let step = StepNumber(self.numbers.fetch_add(1, Ordering::Relaxed));
         let text = format!(
             "retry {number} of {} in {} s: {}",
             self.waits.len(),
@@ -168,11 +160,7 @@ impl Attempts<'_> {
             name: StepName::Activity(text),
         });
         let begun = Instant::now();
-        let mut outcome = Ok(());
-        while begun.elapsed() < wait && outcome.is_ok() {
-            std::thread::sleep(LOOK_EVERY.min(wait.saturating_sub(begun.elapsed())));
-            outcome = self.cancel.check();
-        }
+        let outcome = pause(self.cancel, wait);
         (self.on_event)(BuildEvent::Finished {
             step,
             outcome: match outcome {
@@ -183,6 +171,12 @@ impl Attempts<'_> {
         });
         Ok(outcome?)
     }
+}
+
+/// Returns the last lines of an output.
+fn end_of(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().collect();
+    lines[lines.len().saturating_sub(OUTPUT_LINES_MAX)..].join("\n")
 }
 
 /// Returns whether the user's own command failed, and not the builder around it.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use lrops_model::blob::BlobStore;
@@ -15,7 +16,7 @@ use lrops_model::request::{BuildRequest, LayoutSelector, NamedContext, NestedBui
 
 use super::attempt::{Attempts, GivenUp};
 use super::error::BuildxError;
-use super::invocation::{Delivery, ImageResult, Invocation, PassedOn, shown};
+use super::invocation::{Delivery, ImageResult, Invocation, PassedOn, Question, shown};
 use super::metadata::Metadata;
 use crate::command_line::CommandLine;
 use crate::docker::Docker;
@@ -59,8 +60,8 @@ pub struct BuildxSettings<'a> {
     pub retry_waits: &'a [Duration],
     /// The bases that contexts mean, in the store: an index each, or the manifest of the one platform.
     pub bases: &'a BTreeMap<String, Digest>,
-    /// The first number that steps get.
-    pub numbers_from: u32,
+    /// The number of the next step. Builds beside each other share it.
+    pub numbers: &'a AtomicU32,
 }
 
 /// `docker buildx`.
@@ -77,14 +78,11 @@ struct Dockerfile<'r> {
     needs: &'r [NeededContext],
 }
 
+/// How long a description may take: the front end may be an image that is fetched first.
+const DESCRIPTION_TIME_LIMIT: Duration = Duration::from_mins(10);
+
 /// The configuration writes arguments with their values.
 const NONE: &BTreeSet<String> = &BTreeSet::new();
-
-/// Numbers for steps, and the way to tell of them.
-struct Telling<'a> {
-    on_event: OnEvent<'a>,
-    next_number: u32,
-}
 
 impl Engine for BuildxEngine<'_> {
     fn build(
@@ -93,18 +91,14 @@ impl Engine for BuildxEngine<'_> {
         store: &dyn BlobStore,
         on_event: OnEvent<'_>,
     ) -> Result<Delivered, BuildError> {
-        let mut telling = Telling {
-            on_event,
-            next_number: self.settings.numbers_from,
-        };
-        let metadata = self.carry_out(&self.main(request), &mut telling)?;
-        match self.settings.delivery {
+        let metadata = self.carry_out(&self.main(request), on_event)?;
+        match &self.settings.delivery {
             Delivery::Store => {
                 let root = metadata.descriptor().ok_or_else(|| says_nothing("descriptor"))?;
                 is_there(store, &root)?;
                 Ok(Delivered::Stored(root))
             }
-            Delivery::PushByDigest | Delivery::PushTags | Delivery::Load => {
+            Delivery::PushByDigest | Delivery::PushTags | Delivery::Besides(_) => {
                 let digest = metadata.digest().ok_or_else(|| says_nothing("digest"))?;
                 Ok(Delivered::Pushed(digest))
             }
@@ -149,6 +143,37 @@ impl<'a> BuildxEngine<'a> {
         Ok(())
     }
 
+    /// Asks the front end what it says of the Dockerfile instead of building it (`--call`), and returns its answer.
+    /// Contexts that are builds themselves are built.
+    ///
+    /// # Errors
+    /// As for a build.
+    pub fn describe(
+        &self,
+        request: &BuildRequest,
+        question: &Question<'_>,
+        on_event: OnEvent<'_>,
+    ) -> Result<String, BuildError> {
+        let main = self.main(request);
+        let contexts = self.contexts(&main, on_event)?;
+        let invocation = Invocation {
+            result: ImageResult::Description(question),
+            ..self.invocation(&main, contexts)
+        };
+        let command = invocation.command().typed();
+        let asked = self
+            .settings
+            .docker
+            .feed(&command, invocation.input(), DESCRIPTION_TIME_LIMIT);
+        asked.map_err(|error| BuildError::Other {
+            message: format!(
+                "docker buildx does not say the {} of the Dockerfile",
+                question.method
+            ),
+            source: Box::new(error),
+        })
+    }
+
     fn main<'r>(&'r self, request: &'r BuildRequest) -> Dockerfile<'r> {
         Dockerfile {
             request,
@@ -159,25 +184,9 @@ impl<'a> BuildxEngine<'a> {
     }
 
     /// Builds a Dockerfile, after the contexts that it needs.
-    fn carry_out(
-        &self,
-        dockerfile: &Dockerfile<'_>,
-        telling: &mut Telling<'_>,
-    ) -> Result<Metadata, BuildError> {
+    fn carry_out(&self, dockerfile: &Dockerfile<'_>, on_event: OnEvent<'_>) -> Result<Metadata, BuildError> {
         let request = dockerfile.request;
-        let mut contexts = Vec::new();
-        for need in dockerfile.needs {
-            request.cancel.check()?;
-            let place = match context_of(request, &need.name)? {
-                NamedContext::Dockerfile(nested) => {
-                    let built = self.carry_out(&nested_dockerfile(request, need, nested), telling)?;
-                    let digest = built.digest().ok_or_else(|| says_nothing("digest"))?;
-                    self.handed(digest)
-                }
-                other => self.place(other)?,
-            };
-            contexts.push((need.name.clone(), place));
-        }
+        let contexts = self.contexts(dockerfile, on_event)?;
         let settings = &self.settings;
         let invocation = self.invocation(dockerfile, contexts);
         let is_main = dockerfile.nested.is_none();
@@ -191,8 +200,8 @@ impl<'a> BuildxEngine<'a> {
             pushes: is_main && matches!(settings.delivery, Delivery::PushByDigest | Delivery::PushTags),
             does_all: is_main && settings.delivery == Delivery::PushTags,
             cancel: &request.cancel,
-            on_event: telling.on_event,
-            next_number: &mut telling.next_number,
+            on_event,
+            numbers: settings.numbers,
         };
         let built = attempts.run(&invocation.command(), invocation.input());
         built.map_err(|given_up| match given_up {
@@ -200,6 +209,30 @@ impl<'a> BuildxEngine<'a> {
             GivenUp::Step(failed) => self.step_error(dockerfile, *failed),
             GivenUp::Buildx(error) => build_error(*error),
         })
+    }
+
+    /// Returns the contexts that a Dockerfile needs and where buildx finds them, after those were built that are builds
+    /// themselves.
+    fn contexts(
+        &self,
+        dockerfile: &Dockerfile<'_>,
+        on_event: OnEvent<'_>,
+    ) -> Result<Vec<(String, String)>, BuildError> {
+        let request = dockerfile.request;
+        let mut contexts = Vec::new();
+        for need in dockerfile.needs {
+            request.cancel.check()?;
+            let place = match context_of(request, &need.name)? {
+                NamedContext::Dockerfile(nested) => {
+                    let built = self.carry_out(&nested_dockerfile(request, need, nested), on_event)?;
+                    let digest = built.digest().ok_or_else(|| says_nothing("digest"))?;
+                    self.handed(digest)
+                }
+                other => self.place(other)?,
+            };
+            contexts.push((need.name.clone(), place));
+        }
+        Ok(contexts)
     }
 
     fn invocation<'r>(
@@ -223,13 +256,14 @@ impl<'a> BuildxEngine<'a> {
                 bare_arguments: &passed_on.bare_arguments,
                 contexts,
                 result: ImageResult::Image {
-                    delivery: settings.delivery,
+                    delivery: &settings.delivery,
                     exchange,
                 },
                 passed_on: match settings.delivery {
-                    Delivery::Load => vec![&passed_on.everywhere],
+                    Delivery::Besides(_) => vec![&passed_on.everywhere],
                     _ => vec![&passed_on.everywhere, &passed_on.main],
                 },
+                layers: &passed_on.layers,
                 directory: settings.directory,
                 run: settings.run,
             },
@@ -247,6 +281,7 @@ impl<'a> BuildxEngine<'a> {
                     exchange: &need.exchange,
                 },
                 passed_on: vec![&passed_on.everywhere],
+                layers: &[],
                 directory: settings.directory,
                 run: settings.run,
             },

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use lrops_model::annotation::{AnnotatedPart, Annotation};
 use lrops_model::graph::RunNetwork;
 use lrops_model::oci::Compression;
 use lrops_model::platform::Platform;
@@ -13,9 +14,10 @@ use lrops_model::request::{
 
 use crate::command_line::CommandLine;
 use crate::docker::Docker;
+use crate::version::BuildxVersion;
 
 /// How the image leaves the builder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// It comes to the store (`type=oci`).
     Store,
@@ -23,8 +25,9 @@ pub enum Delivery {
     PushByDigest,
     /// The builder pushes it under its tags, which move at once: all that the `docker` driver can do.
     PushTags,
-    /// It goes into the daemon's own image store (`--load`).
-    Load,
+    /// It goes elsewhere by these flags, such as `--load`, and comes from the builder's cache: it was built and proved
+    /// before.
+    Besides(Vec<String>),
 }
 
 /// Flags that are given to buildx as they were typed.
@@ -34,7 +37,9 @@ pub struct PassedOn {
     pub everywhere: Vec<String>,
     /// Flags for the request's own build: caches, attestations.
     pub main: Vec<String>,
-    /// Whether provenance is among them.
+    /// How layers are made, as attributes of an output: `compression-level=9`.
+    pub layers: Vec<String>,
+    /// Whether provenance is among the flags.
     pub attests: bool,
     /// Build arguments that were given by their name alone: docker takes the value from the environment, and no command
     /// that is shown has it.
@@ -56,6 +61,8 @@ pub(super) struct Invocation<'a> {
     pub(super) contexts: Vec<(String, String)>,
     pub(super) result: ImageResult<'a>,
     pub(super) passed_on: Vec<&'a [String]>,
+    /// How layers are made, as attributes of the output.
+    pub(super) layers: &'a [String],
     /// Where paths start from.
     pub(super) directory: &'a Path,
     /// Where content comes when the command is run by lrops: builds beside it write the index of the other.
@@ -66,12 +73,29 @@ pub(super) struct Invocation<'a> {
 pub(super) enum ImageResult<'a> {
     /// The request's image.
     Image {
-        delivery: Delivery,
+        delivery: &'a Delivery,
         /// The directory through which content comes to the store.
         exchange: &'a Path,
     },
     /// An image that another build starts from: it comes to the store.
     Context { exchange: &'a Path },
+    /// Nothing is built: the front end answers a question.
+    Description(&'a Question<'a>),
+}
+
+/// A question to the front end: `--call`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question<'a> {
+    /// What is asked: `outline`, `targets`, and what else the front end knows; `,format=json` may follow.
+    pub method: &'a str,
+    /// Which buildx is asked.
+    pub version: BuildxVersion,
+}
+
+impl Question<'_> {
+    fn is_call(&self) -> bool {
+        self.version >= BuildxVersion::CALL
+    }
 }
 
 /// A command in its two forms.
@@ -97,6 +121,7 @@ impl Invocation<'_> {
     pub(super) fn command(&self) -> BuildCommand {
         let exchange = match self.result {
             ImageResult::Image { exchange, .. } | ImageResult::Context { exchange } => exchange,
+            ImageResult::Description(_) => self.run,
         };
         BuildCommand {
             typed: self.line(exchange),
@@ -108,8 +133,13 @@ impl Invocation<'_> {
     /// Returns the command up to the context, with the directory that content comes to.
     fn line(&self, exchange: &Path) -> CommandLine {
         let platforms: Vec<String> = self.platforms.iter().map(Platform::to_string).collect();
-        self.docker
-            .command()
+        let command = match self.result {
+            ImageResult::Description(question) if !question.is_call() => {
+                self.docker.command().variable("BUILDX_EXPERIMENTAL", "1")
+            }
+            _ => self.docker.command(),
+        };
+        command
             .words(["buildx", "build"])
             .flag("--builder", self.docker.place().builder.as_deref())
             .flag("--platform", Some(platforms.join(",")))
@@ -176,7 +206,7 @@ impl Invocation<'_> {
         let loads = matches!(
             self.result,
             ImageResult::Image {
-                delivery: Delivery::Load,
+                delivery: Delivery::Besides(_),
                 ..
             }
         );
@@ -201,15 +231,35 @@ impl Invocation<'_> {
             return Vec::new();
         }
         let mut flags = pairs("--label", &self.request.labels);
-        let level = if self.platforms.len() > 1 {
-            "index,manifest"
-        } else {
-            "manifest"
-        };
-        for (name, value) in &self.request.annotations {
-            flags.extend(["--annotation".to_owned(), format!("{level}:{name}={value}")]);
+        for annotation in &self.request.annotations.0 {
+            let parts = annotation.parts.iter().filter_map(|part| self.part(part));
+            let parts: Vec<String> = parts.map(|part| part.to_string()).collect();
+            if !parts.is_empty() {
+                let Annotation { name, value, .. } = annotation;
+                flags.extend([
+                    "--annotation".to_owned(),
+                    format!("{}:{name}={value}", parts.join(",")),
+                ]);
+            }
         }
         flags
+    }
+
+    /// Returns a part as buildx takes it, when the image will have it: buildx refuses an annotation of an index that is
+    /// not there, and passes over that of a platform's manifest where it is the only one.
+    fn part(&self, part: &AnnotatedPart) -> Option<AnnotatedPart> {
+        let is_only = self.platforms.len() == 1;
+        match part {
+            AnnotatedPart::Index | AnnotatedPart::IndexDescriptor if is_only => None,
+            AnnotatedPart::Manifest(Some(platform)) | AnnotatedPart::ManifestDescriptor(Some(platform))
+                if !self.platforms.contains(platform) =>
+            {
+                None
+            }
+            AnnotatedPart::Manifest(_) if is_only => Some(AnnotatedPart::Manifest(None)),
+            AnnotatedPart::ManifestDescriptor(_) if is_only => Some(AnnotatedPart::ManifestDescriptor(None)),
+            other => Some(other.clone()),
+        }
     }
 
     fn result_flags(&self, exchange: &Path) -> Vec<String> {
@@ -217,6 +267,10 @@ impl Invocation<'_> {
         let output = |text: String| vec!["--output".to_owned(), text];
         match &self.result {
             ImageResult::Context { .. } => output(format!("type=oci,tar=false,{dest}")),
+            ImageResult::Description(question) => {
+                let flag = if question.is_call() { "--call" } else { "--print" };
+                vec![flag.to_owned(), question.method.to_owned()]
+            }
             ImageResult::Image { delivery, .. } => match delivery {
                 Delivery::Store => {
                     let mut flags = self.tag_flags();
@@ -233,16 +287,22 @@ impl Invocation<'_> {
                 }
                 Delivery::PushTags => {
                     let mut flags = self.tag_flags();
-                    flags.extend(output(format!("type=registry{}", self.layer_attributes())));
+                    // docker's own media types have none for zstd.
+                    let types = match self.request.compression {
+                        Compression::Zstd => ",oci-mediatypes=true",
+                        _ => "",
+                    };
+                    flags.extend(output(format!("type=registry{}{types}", self.layer_attributes())));
                     flags
                 }
-                Delivery::Load => {
+                Delivery::Besides(more) => {
                     let mut flags = self.tag_flags();
-                    flags.push("--load".to_owned());
+                    flags.extend(more.iter().cloned());
                     flags
                 }
+                // With OCI's media types it is the image that would come to the store, to the byte.
                 Delivery::PushByDigest => output(format!(
-                    "type=image,{},push-by-digest=true,name-canonical=true,push=true{}",
+                    "type=image,{},push-by-digest=true,name-canonical=true,push=true,oci-mediatypes=true{}",
                     self.repositories(),
                     self.layer_attributes()
                 )),
@@ -274,9 +334,13 @@ impl Invocation<'_> {
     /// How layers are compressed and dated, where that is not BuildKit's default.
     fn layer_attributes(&self) -> String {
         let mut attributes = String::new();
+        for attribute in self.layers {
+            attributes.push(',');
+            attributes.push_str(attribute);
+        }
         match self.request.compression {
             Compression::Gzip => {}
-            Compression::Zstd => attributes.push_str(",compression=zstd,oci-mediatypes=true"),
+            Compression::Zstd => attributes.push_str(",compression=zstd"),
             Compression::None => attributes.push_str(",compression=uncompressed"),
         }
         let dated = self.build_args.contains_key("SOURCE_DATE_EPOCH");

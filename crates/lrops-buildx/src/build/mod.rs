@@ -8,4 +8,4 @@ mod metadata;
 
 pub use engine::{BuildxEngine, BuildxSettings, NeededContext};
 pub use error::BuildxError;
-pub use invocation::{Delivery, PassedOn};
+pub use invocation::{Delivery, PassedOn, Question};

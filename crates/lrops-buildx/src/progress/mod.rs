@@ -9,6 +9,8 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::AtomicU32;
+
 use lrops_model::event::OnEvent;
 
 pub(crate) use name::step_name;
@@ -42,8 +44,8 @@ pub(crate) enum Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(form: ProgressForm, numbers_from: u32, on_event: OnEvent<'a>) -> Self {
-        let steps = Steps::new(numbers_from, on_event);
+    pub(crate) fn new(form: ProgressForm, numbers: &'a AtomicU32, on_event: OnEvent<'a>) -> Self {
+        let steps = Steps::new(numbers, on_event);
         match form {
             ProgressForm::RawJson => Self::RawJson(RawJson::new(steps)),
             ProgressForm::Plain => Self::Plain(PlainText::new(steps)),
@@ -75,6 +77,4 @@ pub(crate) struct Told {
     pub(crate) failed: Option<FailedStep>,
     /// What was said for people outside of steps: warnings, and the error at the end.
     pub(crate) text: String,
-    /// The first number that no step has.
-    pub(crate) next_number: u32,
 }

@@ -1,6 +1,7 @@
 //! The steps of a build, by whatever buildx calls them.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use lrops_model::event::{BuildEvent, OnEvent, OutputStream, StepName, StepNumber, StepOutcome};
@@ -17,7 +18,7 @@ const CANCELED: &str = "context canceled";
 pub(crate) struct Steps<'a> {
     on_event: OnEvent<'a>,
     known: HashMap<String, Step>,
-    next: u32,
+    numbers: &'a AtomicU32,
     failed: Option<FailedStep>,
 }
 
@@ -55,11 +56,11 @@ pub(crate) enum Ending<'t> {
 }
 
 impl<'a> Steps<'a> {
-    pub(super) fn new(numbers_from: u32, on_event: OnEvent<'a>) -> Self {
+    pub(super) fn new(numbers: &'a AtomicU32, on_event: OnEvent<'a>) -> Self {
         Self {
             on_event,
             known: HashMap::new(),
-            next: numbers_from,
+            numbers,
             failed: None,
         }
     }
@@ -69,8 +70,7 @@ impl<'a> Steps<'a> {
         if self.known.contains_key(key) {
             return;
         }
-        let number = StepNumber(self.next);
-        self.next += 1;
+        let number = StepNumber(self.numbers.fetch_add(1, Ordering::Relaxed));
         let name = step_name(name);
         (self.on_event)(BuildEvent::Started {
             step: number,
@@ -162,7 +162,6 @@ impl<'a> Steps<'a> {
         Told {
             failed: self.failed.take(),
             text,
-            next_number: self.next,
         }
     }
 }

@@ -59,7 +59,8 @@ fn told(form: ProgressForm, text: &str, size: usize) -> String {
         };
         writeln!(shown, "{line}").unwrap();
     };
-    let mut reader = Reader::new(form, 1, &on_event);
+    let numbers = AtomicU32::new(1);
+    let mut reader = Reader::new(form, &numbers, &on_event);
     for piece in text.as_bytes().chunks(size) {
         reader.take(piece);
     }

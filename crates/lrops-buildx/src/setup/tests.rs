@@ -197,6 +197,19 @@ fn emulators_are_installed_only_where_lines_need_them() {
     let platforms = &mut facts.builder.as_mut().unwrap().nodes[0].platforms;
     platforms.push("linux/arm64".parse().unwrap());
     check(&wish, &facts, expect![[""]]);
+    let with_node = BuilderSetup {
+        nodes: vec![node("arm", &["linux/arm64"])],
+        start: Start::Later,
+        ..wish
+    };
+    check(
+        &with_node,
+        &there(),
+        expect![[r"
+            add the node arm
+              docker --context gitlab buildx create --name gitlab-multiarch --driver docker-container --platform linux/arm64 --append arm
+        "]],
+    );
 }
 
 #[test]

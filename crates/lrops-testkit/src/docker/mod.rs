@@ -1,9 +1,11 @@
-//! Real docker: daemons of two generations, the command line with buildx, and an ssh server to reach a daemon through.
+//! Real docker: daemons of two generations, the command line with buildx, BuildKit by itself, and an ssh server to reach
+//! a daemon through.
 //!
 //! The programs are unpacked below the target directory by `cargo xtask test-programs`. A daemon has everything of its
 //! own (data, socket, bridge, containerd), so that several run side by side and the machine's own docker, if it has one,
 //! is not touched. Daemons take root. A daemon and a server end, and clean up, also when the test's process is killed.
 
+mod buildkit;
 mod client;
 mod daemon;
 mod kept;
@@ -11,6 +13,7 @@ mod ssh;
 
 use std::path::{Path, PathBuf};
 
+pub use buildkit::BuildKit;
 pub use client::DockerClient;
 pub use daemon::DockerDaemon;
 pub use ssh::SshServer;

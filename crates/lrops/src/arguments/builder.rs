@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Format, PlaceArguments};
+use super::{Format, PlaceArguments, RetryArguments};
 
 /// Where buildx builds.
 #[derive(Args, Clone, Debug, Default)]
@@ -70,6 +70,8 @@ pub(crate) struct SetupArguments {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) builder: BuilderArguments,
+    #[command(flatten)]
+    pub(crate) retry: RetryArguments,
     #[command(flatten)]
     pub(crate) places: PlaceArguments,
 }

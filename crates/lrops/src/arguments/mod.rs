@@ -24,7 +24,9 @@ pub(crate) use image::{
     TagArguments, TransferArguments,
 };
 pub(crate) use judgement::{Judgement, judge};
-pub(crate) use registry::{PublishArguments, PullArguments, PushArguments, RegistryArguments};
+pub(crate) use registry::{
+    PublishArguments, PullArguments, PushArguments, RegistryArguments, RetryArguments,
+};
 pub(crate) use version::{BuildTime, BumpArguments, VersionArguments};
 
 /// One Dockerfile, one proved multi-platform image.

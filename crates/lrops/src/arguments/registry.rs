@@ -15,11 +15,18 @@ pub(crate) struct RegistryArguments {
     /// A registry whose certificate may be anything, and which may speak plain http; also addresses such as 10.0.0.0/8
     #[arg(long, value_name = "HOST[:PORT]", help_heading = "Registries")]
     pub(crate) insecure_registry: Vec<String>,
+    #[command(flatten)]
+    pub(crate) retry: RetryArguments,
+}
+
+/// What becomes of a request that failed for the moment only.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct RetryArguments {
     /// How often a request that failed is tried again [default: 3]
-    #[arg(long, value_name = "NUMBER", help_heading = "Registries")]
+    #[arg(long, value_name = "NUMBER", help_heading = "Retries")]
     pub(crate) retries: Option<usize>,
     /// How many seconds to wait before the first retry; each further wait is twice as long [default: 2]
-    #[arg(long, value_name = "SECONDS", help_heading = "Registries")]
+    #[arg(long, value_name = "SECONDS", help_heading = "Retries")]
     pub(crate) retry_wait: Option<f64>,
 }
 

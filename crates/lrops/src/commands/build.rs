@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use lrops_buildx::Start;
 use lrops_model::engine::{Delivered, Engine};
 use lrops_model::event::{BuildEvent, StepName, StepOutcome};
 use lrops_model::oci::Descriptor;
@@ -16,7 +17,7 @@ use crate::arguments::{BuildArguments, EngineName, ProgressMode};
 use crate::delivery::Delivery;
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::farm::Farm;
+use crate::farm::{self, Farm};
 use crate::image::{self, Row};
 use crate::progress::Progress;
 use crate::proof::{self, Proved};
@@ -38,6 +39,7 @@ pub(super) fn run(arguments: &BuildArguments, environment: &Environment) -> Resu
     match intent.method {
         Method::Check(format) => check::check(&intent, format, environment),
         Method::Plan(format) => plan::plan(&intent, format, environment),
+        Method::Describe(ref method) => describe(&intent, method, environment),
         Method::Build => build(&intent, environment),
     }
 }
@@ -65,6 +67,16 @@ pub(super) fn open(
     let progress = Progress::begin(mode, intent.request.platforms.len());
     signals::watch(cancel, progress.notices())?;
     Ok((session, progress))
+}
+
+/// Prints what the builder's front end says of the Dockerfile.
+fn describe(intent: &Intent, method: &str, environment: &Environment) -> Result<(), Failure> {
+    let (session, progress) = open(intent, ProgressMode::Quiet, environment)?;
+    let on_event = |event: BuildEvent| progress.event(&event);
+    let farm = Farm::prepare(intent, &session, &progress, environment, Start::Later)?;
+    let description = farm.describe(method, &on_event)?;
+    progress.finish();
+    print(&description)
 }
 
 fn build(intent: &Intent, environment: &Environment) -> Result<(), Failure> {
@@ -147,7 +159,7 @@ fn build_and_deliver(
             prove(intent, session, progress, &root)
         })?;
         let built = deliver(intent, session, progress, &proved)?;
-        carrier.load_too(intent, session, progress)?;
+        carrier.deliver_besides(intent, session, progress)?;
         return Ok(built);
     };
     let cancel = intent.request.cancel.child();
@@ -176,7 +188,7 @@ fn build_and_deliver(
     };
     if let Some(farm) = carrier.pushing_farm() {
         let built = by_builder::build(farm, intent, session, progress, &publishing)?;
-        carrier.load_too(intent, session, progress)?;
+        carrier.deliver_besides(intent, session, progress)?;
         return Ok(built);
     }
     let proved = build_while_sending(&carrier, intent, session, progress, &publishing);
@@ -198,7 +210,7 @@ fn build_and_deliver(
     // Named here before it is named there: whatever happens on the way, the command that goes on finds it.
     let built = publishing.end(deliver(intent, session, progress, &proved))?;
     let published = publishing.end(publish(&publishing, progress, &proved))?;
-    carrier.load_too(intent, session, progress)?;
+    carrier.deliver_besides(intent, session, progress)?;
     Ok(Built {
         published: Some(published),
         ..built
@@ -206,40 +218,49 @@ fn build_and_deliver(
 }
 
 /// What carries out the request.
-enum Carrier {
+enum Carrier<'a> {
     Embedded,
-    Farm(Box<Farm>),
+    Farm(Box<Farm<'a>>),
 }
 
-impl Carrier {
+impl<'a> Carrier<'a> {
     fn prepare(
-        intent: &Intent,
+        intent: &'a Intent,
         session: &Session,
         progress: &Progress,
-        environment: &Environment,
+        environment: &'a Environment,
     ) -> Result<Self, Failure> {
         Ok(match intent.engine.engine {
             EngineName::Embedded => Self::Embedded,
             EngineName::Buildx => {
-                Self::Farm(Box::new(Farm::prepare(intent, session, progress, environment)?))
+                let farm = Farm::prepare(intent, session, progress, environment, Start::Now)?;
+                Self::Farm(Box::new(farm))
             }
         })
     }
 
     /// Returns the farm whose builder pushes by itself.
-    fn pushing_farm(&self) -> Option<&Farm> {
+    fn pushing_farm(&self) -> Option<&Farm<'a>> {
         match self {
             Self::Farm(farm) if farm.pushes() => Some(farm),
             _ => None,
         }
     }
 
-    /// Puts a proved image into the builder's daemon, when that was asked for.
-    fn load_too(&self, intent: &Intent, session: &Session, progress: &Progress) -> Result<(), Failure> {
-        match self {
-            Self::Farm(farm) if intent.farm.load => Ok(farm.load(session.store.layout(), progress)?),
-            _ => Ok(()),
+    /// Has a proved image brought to where only the builder brings it, such as its daemon.
+    fn deliver_besides(
+        &self,
+        intent: &Intent,
+        session: &Session,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        let Self::Farm(farm) = self else {
+            return Ok(());
+        };
+        for flags in &intent.farm.besides {
+            farm.build_besides(flags, session.store.layout(), progress)?;
         }
+        Ok(())
     }
 
     /// Has the image built, and returns its root in the store.
@@ -251,23 +272,26 @@ impl Carrier {
     ) -> Result<Descriptor, Failure> {
         let (request, store) = (&intent.request, session.store.layout());
         let delivered = match self {
-            Self::Embedded => {
-                session.with_engine(request, on_event, |engine| engine.build(request, store, on_event))??
-            }
-            Self::Farm(farm) => farm.build(store, on_event)?,
+            Self::Embedded => Some(
+                session.with_engine(request, on_event, |engine| engine.build(request, store, on_event))??,
+            ),
+            Self::Farm(farm) => match farm.build(store, on_event)? {
+                farm::Built::Stored(root) => return Ok(root),
+                farm::Built::Pushed(_) => None,
+            },
         };
         match delivered {
-            Delivered::Stored(root) => Ok(root),
-            Delivered::Pushed(digest) => Err(Failure::because(format!(
-                "the engine pushed {digest} by itself, which was not asked for"
-            ))),
+            Some(Delivered::Stored(root)) => Ok(root),
+            _ => Err(Failure::because(
+                "the engine pushed the image by itself, which was not asked for",
+            )),
         }
     }
 }
 
 /// Builds and proves, and meanwhile sends the layers that are ready.
 fn build_while_sending(
-    carrier: &Carrier,
+    carrier: &Carrier<'_>,
     intent: &Intent,
     session: &Session,
     progress: &Progress,
@@ -338,7 +362,7 @@ fn deliver(
     for output in &intent.outputs {
         if matches!(
             output,
-            Output::Store | Output::CacheOnly | Output::Registry { .. }
+            Output::Store | Output::CacheOnly | Output::Registry { .. } | Output::Docker(_)
         ) {
             continue;
         }

@@ -3,7 +3,6 @@
 //! A builder that cannot push by digest moves the tags at once; then the proof comes after, and it is said.
 
 use lrops_model::digest::Digest;
-use lrops_model::engine::Delivered;
 use lrops_model::event::BuildEvent;
 use lrops_model::reference::Reference;
 
@@ -11,7 +10,7 @@ use super::build::{Built, activity, expectations_of};
 use super::publishing::Publishing;
 use super::{push, say};
 use crate::failure::Failure;
-use crate::farm::Farm;
+use crate::farm::{self, Farm};
 use crate::image::PlacedImage;
 use crate::progress::Progress;
 use crate::proof;
@@ -24,7 +23,7 @@ use crate::session::Session;
 /// # Errors
 /// Whatever hinders it; when an image that failed to verify has its tags already, the error says so.
 pub(super) fn build(
-    farm: &Farm,
+    farm: &Farm<'_>,
     intent: &Intent,
     session: &Session,
     progress: &Progress,
@@ -55,11 +54,11 @@ pub(super) fn build(
         ));
     }
     let on_event = |event: BuildEvent| progress.event(&event);
-    let digest = match farm.build(session.store.layout(), &on_event)? {
-        Delivered::Pushed(digest) => digest,
-        Delivered::Stored(root) => root.digest,
+    let digests = match farm.build(session.store.layout(), &on_event)? {
+        farm::Built::Pushed(digests) => digests,
+        farm::Built::Stored(root) => vec![root.digest],
     };
-    let image = in_registry(intent, session, digest)?;
+    let image = in_registry(intent, session, &digests)?;
     let proved = activity(progress, "verifying the image in its registry", || {
         let expectations = expectations_of(intent)?;
         let cancel = &intent.request.cancel;
@@ -77,7 +76,7 @@ pub(super) fn build(
     })?;
     // Several repositories were pushed to; those that lack a part get it from the first.
     let sent = publication
-        .check_versions(digest)
+        .check_versions(image.root.digest)
         .and_then(|()| publication.blobs(image.source.as_ref(), proved.tree()));
     let published = sent
         .map_err(|error| publishing.failed(error))
@@ -110,14 +109,19 @@ fn refuse_places(outputs: &[Output]) -> Result<(), Failure> {
     ))
 }
 
-/// Finds the image that the builder pushed, in the repository of its first name.
-fn in_registry(intent: &Intent, session: &Session, digest: Digest) -> Result<PlacedImage, Failure> {
+/// Finds the image that the builder pushed, in the repository of its first name; what several nodes pushed is put
+/// together.
+fn in_registry(intent: &Intent, session: &Session, digests: &[Digest]) -> Result<PlacedImage, Failure> {
     let name = intent.request.tags.first().ok_or_else(|| {
         Failure::because("the builder pushed an image that has no name, so that it cannot be looked for")
     })?;
     // A mirror may not have it yet.
     let registry = session.registry().clone().without_mirrors();
-    PlacedImage::in_registry(&registry, &name.with_digest(digest), &intent.request.cancel)
+    let find = |digest: &Digest| {
+        PlacedImage::in_registry(&registry, &name.with_digest(*digest), &intent.request.cancel)
+    };
+    let images = digests.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+    farm::together(images, &intent.request)
 }
 
 fn named(tags: &[Reference]) -> String {

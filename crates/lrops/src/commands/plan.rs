@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use lrops_buildx::Start;
 use lrops_dockerfile::emulation;
 use lrops_engine::plan::is_shown;
 use lrops_model::engine::BuildError;
@@ -18,7 +19,7 @@ use crate::amounts;
 use crate::arguments::{EngineName, Format, PlanArguments, ProgressMode};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::farm::Farm;
+use crate::farm::{self, Farm};
 use crate::progress::{Progress, instruction_line};
 use crate::report::{self, Source};
 use crate::request::{Intent, resolve};
@@ -79,10 +80,10 @@ fn embedded(intent: &Intent, session: &Session, progress: &Progress) -> Result<O
         Ok::<_, BuildError>((plan, cached))
     });
     let (plan, cached) = planned??;
-    let outline = Outline::new(intent, &intent.request, &plan.graph, &cached);
     Ok(Outline {
+        steps: rows(&intent.request, &plan.graph, &cached),
         findings: plan.findings,
-        ..outline
+        ..Outline::new(intent)
     })
 }
 
@@ -92,13 +93,26 @@ fn farm(
     progress: &Progress,
     environment: &Environment,
 ) -> Result<Outline, Failure> {
-    let farm = Farm::prepare(intent, session, progress, environment)?;
+    let farm = Farm::prepare(intent, session, progress, environment, Start::Later)?;
     let commands = farm.commands()?;
-    let outline = Outline::new(intent, farm.request(), farm.graph(), &BTreeSet::new());
+    let shares = farm.shares();
+    let (mut steps, mut nodes) = (Vec::new(), Vec::new());
+    for share in shares {
+        steps.extend(rows(&share.request, &share.outlined.graph, &BTreeSet::new()));
+        nodes.push(NodePart {
+            name: share.node.clone(),
+            platforms: share.request.platforms.clone(),
+            build_platform: share.request.build_platform.clone(),
+        });
+    }
+    let first = nodes.first().map(|node| node.build_platform.clone());
     Ok(Outline {
-        findings: emulation::findings(farm.graph(), farm.request()),
+        build_platform: first.unwrap_or_else(|| intent.request.build_platform.clone()),
+        steps,
+        nodes: if nodes.len() > 1 { nodes } else { Vec::new() },
+        findings: farm::findings(shares),
         commands: commands.iter().map(ToString::to_string).collect(),
-        ..outline
+        ..Outline::new(intent)
     })
 }
 
@@ -113,8 +127,19 @@ struct Outline {
     dockerfile: String,
     platforms: Vec<Platform>,
     build_platform: Platform,
+    /// What each node builds, when there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<NodePart>,
     steps: Vec<Row>,
     findings: Vec<Finding>,
+}
+
+/// What one node of a builder builds.
+#[derive(Debug, Serialize)]
+struct NodePart {
+    name: String,
+    platforms: Vec<Platform>,
+    build_platform: Platform,
 }
 
 /// One step.
@@ -136,32 +161,40 @@ struct Row {
     cached: bool,
 }
 
+/// Returns the steps that people are shown.
+fn rows(request: &BuildRequest, graph: &Graph, cached: &BTreeSet<StepId>) -> Vec<Row> {
+    let shown = graph.order.iter().filter(|id| is_shown(&graph.step(**id).op));
+    let row = |id: &StepId| {
+        let step = graph.step(*id);
+        let label = step.label.clone();
+        Row {
+            id: *id,
+            op: op_name(&step.op),
+            stage: label.stage,
+            position: label.position,
+            total: label.total,
+            instruction: label.instruction,
+            file: label.file,
+            line: label.place.map(|place| place.line),
+            once: label.platforms.len() > 1,
+            platforms: label.platforms,
+            emulated: emulation::platform(graph, &request.build_platform, *id).is_some(),
+            cached: cached.contains(id),
+        }
+    };
+    shown.map(row).collect()
+}
+
 impl Outline {
-    fn new(intent: &Intent, request: &BuildRequest, graph: &Graph, cached: &BTreeSet<StepId>) -> Self {
-        let shown = graph.order.iter().filter(|id| is_shown(&graph.step(**id).op));
-        let steps = shown.map(|id| {
-            let step = graph.step(*id);
-            let label = step.label.clone();
-            Row {
-                id: *id,
-                op: op_name(&step.op),
-                stage: label.stage,
-                position: label.position,
-                total: label.total,
-                instruction: label.instruction,
-                file: label.file,
-                line: label.place.map(|place| place.line),
-                once: label.platforms.len() > 1,
-                platforms: label.platforms,
-                emulated: emulation::platform(graph, &request.build_platform, *id).is_some(),
-                cached: cached.contains(id),
-            }
-        });
+    /// A plan without its steps.
+    fn new(intent: &Intent) -> Self {
+        let request = &intent.request;
         Self {
             dockerfile: request.dockerfile.name.clone(),
             platforms: request.platforms.clone(),
             build_platform: request.build_platform.clone(),
-            steps: steps.collect(),
+            nodes: Vec::new(),
+            steps: Vec::new(),
             findings: Vec::new(),
             engine: intent.engine.name(),
             because: intent.engine.reason.clone(),
@@ -191,8 +224,7 @@ impl Outline {
     }
 
     fn title(&self, platforms: &[Platform]) -> String {
-        let names: Vec<String> = platforms.iter().map(Platform::to_string).collect();
-        let names = names.join(", ");
+        let names = listed(platforms);
         match platforms.len() {
             _ if self.platforms.len() < 2 => format!("For {names}"),
             1 => format!("For {names} alone"),
@@ -239,14 +271,16 @@ impl Outline {
 
 impl std::fmt::Display for Outline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let platforms: Vec<String> = self.platforms.iter().map(Platform::to_string).collect();
-        writeln!(
-            f,
-            "{} for {}, built on {}",
-            self.dockerfile,
-            platforms.join(", "),
-            self.build_platform
-        )?;
+        write!(f, "{} for {}, ", self.dockerfile, listed(&self.platforms))?;
+        if self.nodes.is_empty() {
+            writeln!(f, "built on {}", self.build_platform)?;
+        } else {
+            writeln!(f, "built by {} nodes:", self.nodes.len())?;
+        }
+        for node in &self.nodes {
+            let (name, platforms, own) = (&node.name, listed(&node.platforms), &node.build_platform);
+            writeln!(f, "  {name} for {platforms}, built on {own}")?;
+        }
         for (platforms, rows) in self.groups() {
             writeln!(f, "\n{}", painted(HEAD, &self.title(&platforms)))?;
             let width = rows
@@ -283,6 +317,11 @@ impl std::fmt::Display for Outline {
         }
         Ok(())
     }
+}
+
+fn listed(platforms: &[Platform]) -> String {
+    let names: Vec<String> = platforms.iter().map(Platform::to_string).collect();
+    names.join(", ")
 }
 
 fn place_of(row: &Row) -> String {
@@ -337,6 +376,7 @@ mod tests {
                 .map(|platform| platform.parse().unwrap())
                 .collect(),
             build_platform: "linux/amd64".parse().unwrap(),
+            nodes: vec![],
             steps,
             findings: vec![],
         };

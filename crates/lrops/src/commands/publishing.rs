@@ -115,10 +115,13 @@ impl Continuation<'_> {
         for (flag, value) in [
             ("--chunk-size", publish.chunk_size.clone()),
             ("--parallel", publish.parallel.map(|number| number.to_string())),
-            ("--retries", registries.retries.map(|number| number.to_string())),
+            (
+                "--retries",
+                registries.retry.retries.map(|number| number.to_string()),
+            ),
             (
                 "--retry-wait",
-                registries.retry_wait.map(|seconds| seconds.to_string()),
+                registries.retry.retry_wait.map(|seconds| seconds.to_string()),
             ),
             ("--store", self.store.map(absolute)),
             ("--config", self.configuration.path.as_deref().map(absolute)),
@@ -306,6 +309,7 @@ impl Published {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arguments::RetryArguments;
 
     #[test]
     fn the_command_that_goes_on_can_be_pasted() {
@@ -321,8 +325,10 @@ mod tests {
         let registries = RegistryArguments {
             registry_ca: vec!["my ca.pem".into()],
             insecure_registry: vec!["h.example".to_owned()],
-            retries: Some(5),
-            retry_wait: Some(0.5),
+            retry: RetryArguments {
+                retries: Some(5),
+                retry_wait: Some(0.5),
+            },
         };
         let continuation = Continuation {
             image: "sha256:ab",

@@ -17,14 +17,16 @@ use crate::progress::Progress;
 use crate::session::{BaseWanted, Session};
 
 /// Assembles the bases that are needed, and returns where each lies in the store: an index, or the one manifest.
-pub(super) fn assemble(
-    needs: &[NeededContext],
+pub(super) fn assemble<'n>(
+    needs: impl Iterator<Item = &'n [NeededContext]>,
     request: &BuildRequest,
     session: &Session,
     progress: &Progress,
 ) -> Result<BTreeMap<String, Digest>, Failure> {
     let mut wanted: BTreeMap<String, Vec<Platform>> = BTreeMap::new();
-    collect(needs, request, &mut wanted);
+    for needs in needs {
+        collect(needs, request, &mut wanted);
+    }
     let mut assembled = BTreeMap::new();
     for (name, platforms) in wanted {
         let mut manifests = Vec::new();

@@ -1,28 +1,30 @@
 //! The build farm: what a request means for `docker buildx`.
 //!
 //! Before buildx is asked for anything, the Dockerfile is outlined: that tells which contexts it uses, for which
-//! platforms, and which of its lines would be emulated. Bases come to the store, from where buildx reads them.
+//! platforms, and which of its lines would be emulated. Bases come to the store, from where buildx reads them. A builder
+//! with several nodes is asked once for each node, and lrops puts the index together.
 
 mod bases;
+mod combine;
 mod outline;
 mod passed_on;
+mod share;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use lrops_buildx::{
     BuilderFacts, BuildxEngine, BuildxSettings, BuildxVersion, CommandLine, Delivery, Docker, KnownFailure,
-    PassedOn,
+    PassedOn, Question, Start,
 };
-use lrops_dockerfile::emulation;
 use lrops_model::blob::BlobStore;
 use lrops_model::digest::Digest;
 use lrops_model::engine::{BuildError, Delivered, Engine};
 use lrops_model::event::{BuildEvent, OnEvent};
 use lrops_model::finding::{Finding, Severity};
-use lrops_model::graph::Graph;
-use lrops_model::platform::Platform;
-use lrops_model::request::{BuildRequest, EmulationPolicy};
+use lrops_model::oci::Descriptor;
 use lrops_store::exchange::ExchangeName;
 
 use crate::configuration::DeliverWord;
@@ -33,95 +35,89 @@ use crate::registries::retry_waits;
 use crate::request::Intent;
 use crate::session::Session;
 
-use outline::Outlined;
+pub(crate) use combine::together;
 pub(crate) use outline::emulated_platforms;
 pub(crate) use passed_on::{FarmFlags, farm_flags};
+pub(crate) use share::{Emulated, Share, emulated_at, findings};
 
 /// A request, ready for buildx.
-pub(crate) struct Farm {
+pub(crate) struct Farm<'a> {
+    intent: &'a Intent,
+    directory: &'a Path,
     docker: Docker,
     version: BuildxVersion,
-    request: BuildRequest,
-    outlined: Outlined,
+    /// What each node builds; one for a builder with one node.
+    shares: Vec<Share>,
     bases: BTreeMap<String, Digest>,
     passed_on: PassedOn,
     delivery: Delivery,
     exchange: PathBuf,
-    run: PathBuf,
-    directory: PathBuf,
-    numbers_from: u32,
-    retry_waits: Vec<std::time::Duration>,
+    numbers: AtomicU32,
+    retry_waits: Vec<Duration>,
 }
 
-impl Farm {
+/// Where what was built is.
+pub(crate) enum Built {
+    /// In the store, whole.
+    Stored(Descriptor),
+    /// In its registry, under these digests: several when several nodes pushed, each for platforms of its own.
+    Pushed(Vec<Digest>),
+}
+
+impl<'a> Farm<'a> {
     /// Looks at the builder and the Dockerfile, and brings the bases to the store that buildx will read.
     ///
     /// # Errors
     /// When docker, buildx or the builder cannot do it; when emulation is denied; when a base cannot be assembled.
     pub(crate) fn prepare(
-        intent: &Intent,
+        intent: &'a Intent,
         session: &Session,
         progress: &Progress,
-        environment: &Environment,
+        environment: &'a Environment,
+        start: Start,
     ) -> Result<Self, Failure> {
-        let docker = Docker::new(intent.builder.clone(), intent.request.cancel.clone());
+        let retry_waits = retry_waits(&intent.configuration, &intent.registries.retry);
+        let notices = progress.notices();
+        let docker = Docker::new(intent.builder.clone(), intent.request.cancel.clone())
+            .persistent(retry_waits.clone(), notices);
         let failed = |error| Failure::docker(error, docker.place());
         docker.check_context().map_err(failed)?;
-        let version = BuildxVersion::ask(&docker).map_err(failed)?;
-        if version < BuildxVersion::OLDEST {
-            return Err(Failure::known(
-                KnownFailure::BuildxTooOld,
-                docker.place(),
-                format!(
-                    "this buildx is {version}, and lrops needs {} or newer",
-                    BuildxVersion::OLDEST
-                ),
-            ));
-        }
-        let builder = BuilderFacts::ask(&docker).map_err(failed)?;
-        refuse_several_nodes(&builder)?;
-        let delivery = delivery(intent, &builder);
-        let mut request = intent.request.clone();
-        // Tools run where the builder is, which may be another kind of machine than this one.
-        if let Some(platform) = builder.build_platform() {
-            request.build_platform = platform.clone();
-        }
+        let version = supported_version(&docker)?;
+        let builder = BuilderFacts::ready(&docker, start).map_err(failed)?;
         let exchange = |name: &ExchangeName| {
             let made = session.store.exchange(name);
             made.map_err(|source| Failure::work("failed to open the store for buildx", source))
         };
-        let outlined = Outlined::of(&request, &exchange)?;
-        outlined.announce(&request, &builder, progress)?;
-        let bases = bases::assemble(&outlined.needs, &request, session, progress)?;
+        let delivery = delivery(intent, &builder);
+        let shares = Share::all(&intent.request, &builder, &delivery, &exchange)?;
+        refuse_besides(intent, &shares)?;
+        share::announce(&shares, &builder, progress)?;
+        let needs = shares.iter().map(|share| share.outlined.needs.as_slice());
+        let bases = bases::assemble(needs, &intent.request, session, progress)?;
+        let mounts_host_ca = shares.iter().any(|share| share.outlined.mounts_host_ca);
+        let note = |message| {
+            let finding = Finding::warning("HostAuthorities", message);
+            progress.event(&BuildEvent::Found { finding });
+        };
+        let passed_on = intent.farm.passed_on(&intent.request, mounts_host_ca, note);
         Ok(Self {
-            passed_on: intent
-                .farm
-                .passed_on(&request, outlined.mounts_host_ca, |message| {
-                    let finding = Finding::warning("HostAuthorities", message);
-                    progress.event(&BuildEvent::Found { finding });
-                }),
-            exchange: exchange(&ExchangeName::Images)?,
-            run: exchange(&ExchangeName::Run(std::process::id()))?,
-            directory: environment.directory.clone(),
-            numbers_from: progress.next_number().0,
-            retry_waits: retry_waits(&intent.configuration, &intent.registries),
-            docker,
+            intent,
+            directory: &environment.directory,
             version,
-            request,
-            outlined,
             bases,
+            passed_on,
             delivery,
+            exchange: exchange(&ExchangeName::Images)?,
+            numbers: AtomicU32::new(progress.next_number().0),
+            retry_waits,
+            shares,
+            docker,
         })
     }
 
-    /// Returns the request as the builder carries it out.
-    pub(crate) fn request(&self) -> &BuildRequest {
-        &self.request
-    }
-
-    /// Returns the steps of the Dockerfile, as far as they can be told beforehand.
-    pub(crate) fn graph(&self) -> &Graph {
-        &self.outlined.graph
+    /// Returns what each node builds.
+    pub(crate) fn shares(&self) -> &[Share] {
+        &self.shares
     }
 
     /// Returns whether the builder pushes by itself.
@@ -139,69 +135,114 @@ impl Farm {
     /// # Errors
     /// When a context is not known.
     pub(crate) fn commands(&self) -> Result<Vec<CommandLine>, BuildError> {
-        BuildxEngine::new(self.settings()).commands(&self.request)
+        let mut commands = Vec::new();
+        for share in &self.shares {
+            let engine = BuildxEngine::new(self.settings(share, self.delivery.clone()));
+            commands.extend(engine.commands(&share.request)?);
+        }
+        Ok(commands)
     }
 
-    /// Has the request carried out.
+    /// Has the request carried out: by all nodes at a time, where there are several.
     ///
     /// # Errors
     /// Whatever hinders it.
-    pub(crate) fn build(
-        &self,
-        store: &dyn BlobStore,
-        on_event: OnEvent<'_>,
-    ) -> Result<Delivered, BuildError> {
-        BuildxEngine::new(self.settings()).build(&self.request, store, on_event)
+    pub(crate) fn build(&self, store: &dyn BlobStore, on_event: OnEvent<'_>) -> Result<Built, BuildError> {
+        let delivered = share::at_a_time(&self.shares, |share| {
+            let engine = BuildxEngine::new(self.settings(share, self.delivery.clone()));
+            engine.build(&share.request, store, on_event)
+        })?;
+        let (mut stored, mut pushed) = (Vec::new(), Vec::new());
+        for one in delivered {
+            match one {
+                Delivered::Stored(root) => stored.push(root),
+                Delivered::Pushed(digest) => pushed.push(digest),
+            }
+        }
+        match <[Descriptor; 1]>::try_from(stored) {
+            Ok([only]) => Ok(Built::Stored(only)),
+            Err(none) if none.is_empty() => Ok(Built::Pushed(pushed)),
+            Err(several) => combine::in_store(&several, &self.intent.request, store).map(Built::Stored),
+        }
     }
 
-    /// Puts the image into the builder's daemon, too: the same build once more, of which all is cached.
+    /// Brings the image elsewhere, too, by flags such as `--load`: the same build once more, of which all is cached.
     ///
     /// # Errors
-    /// When the daemon does not take it.
-    pub(crate) fn load(&self, store: &dyn BlobStore, progress: &Progress) -> Result<(), BuildError> {
-        let settings = BuildxSettings {
-            delivery: Delivery::Load,
-            numbers_from: progress.next_number().0,
-            ..self.settings()
-        };
+    /// When it does not come there.
+    pub(crate) fn build_besides(
+        &self,
+        flags: &[String],
+        store: &dyn BlobStore,
+        progress: &Progress,
+    ) -> Result<(), BuildError> {
         let on_event = |event: BuildEvent| progress.event(&event);
-        BuildxEngine::new(settings)
-            .build(&self.request, store, &on_event)
-            .map(drop)
+        for share in &self.shares {
+            let settings = self.settings(share, Delivery::Besides(flags.to_vec()));
+            BuildxEngine::new(settings).build(&share.request, store, &on_event)?;
+        }
+        Ok(())
     }
 
-    fn settings(&self) -> BuildxSettings<'_> {
+    /// Asks the front end about the Dockerfile (`--call`), and returns its answer.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) fn describe(&self, method: &str, on_event: OnEvent<'_>) -> Result<String, BuildError> {
+        let question = Question {
+            method,
+            version: self.version,
+        };
+        let share = &self.shares[0];
+        let engine = BuildxEngine::new(self.settings(share, self.delivery.clone()));
+        engine.describe(&share.request, &question, on_event)
+    }
+
+    fn settings<'s>(&'s self, share: &'s Share, delivery: Delivery) -> BuildxSettings<'s> {
         BuildxSettings {
             docker: &self.docker,
             progress: self.version.progress(),
-            delivery: self.delivery,
+            delivery,
             exchange: &self.exchange,
-            run: &self.run,
-            directory: &self.directory,
-            needs: &self.outlined.needs,
-            labels: &self.outlined.labels,
+            run: &share.run,
+            directory: self.directory,
+            needs: &share.outlined.needs,
+            labels: &share.outlined.labels,
             passed_on: &self.passed_on,
             retry_waits: &self.retry_waits,
             bases: &self.bases,
-            numbers_from: self.numbers_from,
+            numbers: &self.numbers,
         }
     }
 }
 
-/// buildx exports nothing to here from several nodes, and where it pushes their images together it moves `latest` by
-/// itself: neither could be proved first.
-fn refuse_several_nodes(builder: &BuilderFacts) -> Result<(), Failure> {
-    let names: Vec<&str> = builder.nodes.iter().map(|node| node.name.as_str()).collect();
-    if names.len() < 2 {
+fn supported_version(docker: &Docker) -> Result<BuildxVersion, Failure> {
+    let version = BuildxVersion::ask(docker).map_err(|error| Failure::docker(error, docker.place()))?;
+    if version >= BuildxVersion::OLDEST {
+        return Ok(version);
+    }
+    Err(Failure::known(
+        KnownFailure::BuildxTooOld,
+        docker.place(),
+        format!(
+            "this buildx is {version}, and lrops needs {} or newer",
+            BuildxVersion::OLDEST
+        ),
+    ))
+}
+
+/// What several nodes built is nowhere together before lrops puts it together.
+fn refuse_besides(intent: &Intent, shares: &[Share]) -> Result<(), Failure> {
+    if shares.len() < 2 || intent.farm.besides.is_empty() {
         return Ok(());
     }
-    Err(Failure::not_yet(
+    let nodes: Vec<&str> = shares.iter().map(|share| share.node.as_str()).collect();
+    Err(Failure::usage_advised(
         format!(
-            "a builder with several nodes ({}: {})",
-            builder.name,
-            names.join(", ")
+            "the nodes {} build parts of the image: no daemon can load it from them",
+            nodes.join(", ")
         ),
-        "build with a builder of one node: cross-compilation needs no second; or set up one for each node",
+        "publish it and pull it there; or build the one platform that is wanted there: --platform",
     ))
 }
 
@@ -219,49 +260,7 @@ fn delivery(intent: &Intent, builder: &BuilderFacts) -> Delivery {
     }
 }
 
-impl Outlined {
-    /// Tells of what would be emulated at the builder, and stops where that is denied or cannot be.
-    fn announce(
-        &self,
-        request: &BuildRequest,
-        builder: &BuilderFacts,
-        progress: &Progress,
-    ) -> Result<(), Failure> {
-        let emulated: Vec<&Platform> = emulation::steps(&self.graph, &request.build_platform)
-            .map(|(_, platform)| platform)
-            .collect();
-        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        progress.event(&BuildEvent::Planned {
-            steps: number(self.labels.len()),
-            shared: 0,
-            emulated: number(emulated.len()),
-        });
-        let findings = emulation::findings(&self.graph, request);
-        if findings.iter().any(|finding| finding.severity == Severity::Error) {
-            return Err(Failure::Build(BuildError::Dockerfile {
-                name: request.dockerfile.name.clone(),
-                text: request.dockerfile.text.clone(),
-                findings,
-            }));
-        }
-        for finding in findings {
-            progress.event(&BuildEvent::Found { finding });
-        }
-        let can = |platform: &Platform| builder.platforms().any(|own| own.runs_natively(platform));
-        let missing = emulated.into_iter().find(|platform| !can(platform));
-        // A builder that does not run yet names no platforms.
-        match missing.filter(|_| builder.build_platform().is_some()) {
-            Some(platform) if request.emulation != EmulationPolicy::Deny => {
-                let message = format!(
-                    "the builder {:?} does not list {platform} among its platforms: lines that run its programs will \
-                     fail unless its host emulates it",
-                    builder.name
-                );
-                let finding = Finding::warning("BuilderPlatform", message);
-                progress.event(&BuildEvent::Found { finding });
-            }
-            _ => {}
-        }
-        Ok(())
-    }
+/// Returns whether findings stop the build.
+fn stops(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.severity == Severity::Error)
 }

@@ -9,6 +9,7 @@ use lrops_dockerfile::instruction::Dockerfile;
 use lrops_dockerfile::lower::{LowerInputs, Outline, outline};
 use lrops_model::graph::{ContextOp, Graph, StepLabel};
 use lrops_model::platform::Platform;
+use lrops_model::reference::Reference;
 use lrops_model::request::{BuildRequest, DockerfileText, NamedContext, named_context};
 use lrops_store::exchange::ExchangeName;
 
@@ -20,9 +21,12 @@ const NESTING_MAX: usize = 8;
 /// How a `RUN` line mounts the host's certificate authorities.
 const HOST_CA_MOUNT: &str = "id=host-ca";
 
+/// How the images are called that read Dockerfiles as this program does.
+const OWN_FRONT_ENDS: [&str; 2] = ["docker/dockerfile", "docker/dockerfile-upstream"];
+
 /// What a request's Dockerfiles come to.
 pub(crate) struct Outlined {
-    /// The contexts that are used.
+    /// The contexts that are handed over.
     pub(crate) needs: Vec<NeededContext>,
     /// The steps of the request's own Dockerfile.
     pub(crate) graph: Graph,
@@ -46,22 +50,14 @@ impl Outlined {
             exchange,
             mounts_host_ca: false,
         };
-        let outline = outliner.outline(
-            &request.dockerfile,
-            request.target.clone(),
-            &request.platforms,
-            (&request.build_args, &[]),
-        );
-        let needs = outliner.needs(&outline, &[])?;
+        let source = Source::main(request);
+        let read = outliner.read(&source);
+        let needs = outliner.needs(&source, &read)?;
+        let graph = read.outline.graph;
         Ok(Self {
             needs,
-            labels: outline
-                .graph
-                .steps
-                .values()
-                .map(|step| step.label.clone())
-                .collect(),
-            graph: outline.graph,
+            labels: graph.steps.values().map(|step| step.label.clone()).collect(),
+            graph,
             mounts_host_ca: outliner.mounts_host_ca,
         })
     }
@@ -74,19 +70,43 @@ pub(crate) fn emulated_platforms(request: &BuildRequest) -> Vec<Platform> {
         exchange: &|_| Ok(PathBuf::new()),
         mounts_host_ca: false,
     };
-    let outline = outliner.outline(
-        &request.dockerfile,
-        request.target.clone(),
-        &request.platforms,
-        (&request.build_args, &[]),
-    );
+    let read = outliner.read(&Source::main(request));
     let mut platforms: Vec<Platform> = Vec::new();
-    for (_, platform) in emulation::steps(&outline.graph, &request.build_platform) {
+    for (_, platform) in emulation::steps(&read.outline.graph, &request.build_platform) {
         if !platforms.contains(platform) {
             platforms.push(platform.clone());
         }
     }
     platforms
+}
+
+/// A Dockerfile, and what it is built with.
+struct Source<'s> {
+    text: &'s DockerfileText,
+    target: Option<&'s str>,
+    platforms: &'s [Platform],
+    build_args: &'s BTreeMap<String, String>,
+    /// The contexts whose builds it is nested in.
+    inside: &'s [String],
+}
+
+impl<'s> Source<'s> {
+    fn main(request: &'s BuildRequest) -> Self {
+        Self {
+            text: &request.dockerfile,
+            target: request.target.as_deref(),
+            platforms: &request.platforms,
+            build_args: &request.build_args,
+            inside: &[],
+        }
+    }
+}
+
+/// A Dockerfile that was outlined.
+struct Read {
+    outline: Outline,
+    /// Whether another program reads it (`# syntax=`), which may use what is not seen here.
+    is_foreign: bool,
 }
 
 struct Outliner<'a> {
@@ -96,13 +116,8 @@ struct Outliner<'a> {
 }
 
 impl Outliner<'_> {
-    fn outline(
-        &mut self,
-        text: &DockerfileText,
-        target: Option<String>,
-        platforms: &[Platform],
-        (build_args, inside): (&BTreeMap<String, String>, &[String]),
-    ) -> Outline {
+    fn read(&mut self, source: &Source<'_>) -> Read {
+        let text = source.text;
         self.mounts_host_ca |= text.text.contains(HOST_CA_MOUNT);
         let request = self.request;
         let names = request.named_contexts.keys();
@@ -110,40 +125,38 @@ impl Outliner<'_> {
         let inputs = LowerInputs {
             file: text.name.clone(),
             text: text.text.clone(),
-            target,
-            platforms: platforms.to_vec(),
+            target: source.target.map(str::to_owned),
+            platforms: source.platforms.to_vec(),
             build_platform: request.build_platform.clone(),
-            build_args: build_args.clone(),
+            build_args: source.build_args.clone(),
             labels: BTreeMap::new(),
             network: request.network,
             main_context: ContextOp::MAIN.to_owned(),
             named_contexts: names
-                .filter(|name| !inside.contains(name))
+                .filter(|name| !source.inside.contains(name))
                 .map(|name| name.to_lowercase())
                 .collect(),
             images: BTreeMap::new(),
         };
-        outline(&dockerfile, &inputs)
+        let front_end = dockerfile.directives.syntax.as_ref();
+        Read {
+            outline: outline(&dockerfile, &inputs),
+            is_foreign: front_end.is_some_and(|word| is_foreign(&word.text)),
+        }
     }
 
-    /// Returns the contexts among the images that a Dockerfile names, in the order of their names.
-    fn needs(&mut self, outline: &Outline, inside: &[String]) -> Result<Vec<NeededContext>, Failure> {
-        let request = self.request;
+    /// Returns the contexts that are handed over for a Dockerfile, in the order of their names: those that it names,
+    /// and all others that cost nothing, for an image's `ONBUILD` lines may name them.
+    fn needs(&mut self, source: &Source<'_>, read: &Read) -> Result<Vec<NeededContext>, Failure> {
+        let inside = source.inside;
         if inside.len() >= NESTING_MAX {
             return Err(Failure::usage(format!(
                 "the context {:?} is nested in {NESTING_MAX} others; is there a circle?",
                 inside[NESTING_MAX - 1]
             )));
         }
-        let mut wanted: BTreeMap<&str, (&NamedContext, Vec<Platform>)> = BTreeMap::new();
-        for image in &outline.images {
-            if let Some((name, context)) = named_context(&request.named_contexts, &image.name, inside) {
-                let (_, platforms) = wanted.entry(name).or_insert_with(|| (context, Vec::new()));
-                platforms.push(image.platform.clone());
-            }
-        }
         let mut needs = Vec::new();
-        for (name, (context, platforms)) in wanted {
+        for (name, (context, platforms)) in self.wanted(source, read) {
             let mut need = NeededContext {
                 name: name.to_owned(),
                 platforms,
@@ -152,17 +165,82 @@ impl Outliner<'_> {
             };
             if let NamedContext::Dockerfile(nested) = context {
                 let inside: Vec<String> = inside.iter().cloned().chain([name.to_owned()]).collect();
-                let outline = self.outline(
-                    &nested.dockerfile,
-                    nested.target.clone(),
-                    &need.platforms,
-                    (&nested.build_args, &inside),
-                );
-                need.needs = self.needs(&outline, &inside)?;
+                let source = Source {
+                    text: &nested.dockerfile,
+                    target: nested.target.as_deref(),
+                    platforms: &need.platforms,
+                    build_args: &nested.build_args,
+                    inside: &inside,
+                };
+                let read = self.read(&source);
+                need.needs = self.needs(&source, &read)?;
                 need.exchange = (self.exchange)(&ExchangeName::Context(name.to_owned()))?;
             }
             needs.push(need);
         }
         Ok(needs)
+    }
+
+    /// Returns the contexts that a Dockerfile gets, each with the platforms that it is for.
+    fn wanted<'r>(
+        &self,
+        source: &Source<'_>,
+        read: &Read,
+    ) -> BTreeMap<&'r str, (&'r NamedContext, Vec<Platform>)>
+    where
+        Self: 'r,
+    {
+        let contexts = &self.request.named_contexts;
+        let mut wanted: BTreeMap<&str, (&NamedContext, Vec<Platform>)> = BTreeMap::new();
+        for image in &read.outline.images {
+            if let Some((name, context)) = named_context(contexts, &image.name, source.inside) {
+                let (_, platforms) = wanted.entry(name).or_insert_with(|| (context, Vec::new()));
+                platforms.push(image.platform.clone());
+            }
+        }
+        for (name, context) in contexts {
+            let has_to_be_made = matches!(context, NamedContext::Base(_) | NamedContext::Dockerfile(_));
+            let is_handed = !has_to_be_made || read.is_foreign;
+            if is_handed && !source.inside.contains(name) {
+                wanted
+                    .entry(name)
+                    .or_insert_with(|| (context, source.platforms.to_vec()));
+            }
+        }
+        wanted
+    }
+}
+
+/// Returns whether a front end reads another language than Dockerfiles, or reads them otherwise.
+fn is_foreign(front_end: &str) -> bool {
+    let image = front_end.split_whitespace().next().unwrap_or_default();
+    let Ok(reference) = image.parse::<Reference>() else {
+        return true;
+    };
+    let is_own = OWN_FRONT_ENDS.contains(&reference.repository());
+    !(is_own && reference.registry() == "docker.io")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dockers_own_front_ends_read_what_lrops_reads() {
+        for own in [
+            "docker/dockerfile:1",
+            "docker.io/docker/dockerfile",
+            "docker/dockerfile-upstream:master",
+            "docker/dockerfile:1@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+        ] {
+            assert!(!is_foreign(own), "{own}");
+        }
+        for foreign in [
+            "registry.example/docker/dockerfile:1",
+            "team/frontend",
+            "docker/other",
+        ] {
+            assert!(is_foreign(foreign), "{foreign}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use lrops_model::request::BuildRequest;
 
 use crate::arguments::BuildArguments;
 use crate::configuration::{Configuration, DeliverWord};
+use crate::request::{Output, Outputs};
 
 /// The longest secret that BuildKit takes, in bytes.
 const SECRET_BYTES_MAX: u64 = 500 * 1024;
@@ -20,8 +21,9 @@ const HOST_CA: &str = "host-ca";
 pub(crate) struct FarmFlags {
     /// Who publishes the image.
     pub(crate) deliver: DeliverWord,
-    /// Whether the image is wanted in the daemon, too.
-    pub(crate) load: bool,
+    /// Where the builder brings the image besides, each by flags of its own: `--load`.
+    pub(crate) besides: Vec<Vec<String>>,
+    layers: Vec<String>,
     everywhere: Vec<String>,
     main: Vec<String>,
     attests: bool,
@@ -29,7 +31,11 @@ pub(crate) struct FarmFlags {
 }
 
 /// Reads the flags.
-pub(crate) fn farm_flags(arguments: &BuildArguments, configuration: &Configuration) -> FarmFlags {
+pub(crate) fn farm_flags(
+    arguments: &BuildArguments,
+    configuration: &Configuration,
+    outputs: &Outputs,
+) -> FarmFlags {
     let foreign = &arguments.foreign;
     let mut everywhere = Words::default();
     everywhere.all("--secret", &arguments.secret);
@@ -62,12 +68,23 @@ pub(crate) fn farm_flags(arguments: &BuildArguments, configuration: &Configurati
             .deliver
             .or(configuration.sections.buildx.deliver)
             .unwrap_or_default(),
-        load: arguments.load == Some(true),
+        besides: besides(arguments, outputs),
+        layers: outputs.layers.clone(),
         everywhere: everywhere.0,
         main: main.0,
         attests,
         bare_arguments: bare_arguments(&arguments.build_arg),
     }
+}
+
+/// Returns the flags by which the builder brings the image to where only it can bring it.
+fn besides(arguments: &BuildArguments, outputs: &Outputs) -> Vec<Vec<String>> {
+    let load = (arguments.load == Some(true)).then(|| vec!["--load".to_owned()]);
+    let typed = outputs.places.iter().filter_map(|place| match place {
+        Output::Docker(text) => Some(vec!["--output".to_owned(), text.clone()]),
+        _ => None,
+    });
+    load.into_iter().chain(typed).collect()
 }
 
 /// Returns the names that get their values from the environment: those whose last mention has none.
@@ -111,6 +128,7 @@ impl FarmFlags {
         PassedOn {
             everywhere,
             main: self.main.clone(),
+            layers: self.layers.clone(),
             attests: self.attests,
             bare_arguments: self.bare_arguments.clone(),
         }

@@ -18,7 +18,7 @@ mod tests;
 mod times;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lrops_buildx::BuilderPlace;
 use lrops_model::cancel::CancelToken;
@@ -42,7 +42,7 @@ use crate::fields;
 use crate::publish::Overwrite;
 
 pub(crate) use engine::{EngineChoice, builder_place};
-pub(crate) use outputs::{Destination, Output, parse_outputs};
+pub(crate) use outputs::{Destination, Output, Outputs, parse_outputs};
 pub(crate) use platforms::parse_platforms;
 use platforms::platforms;
 pub(crate) use survey::{Survey, survey};
@@ -96,7 +96,7 @@ pub(crate) struct PublishWish {
 }
 
 /// What to do with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     /// Build it.
     Build,
@@ -104,6 +104,8 @@ pub(crate) enum Method {
     Check(Format),
     /// Only show what would be done.
     Plan(Format),
+    /// Only show what the builder's front end says: `outline`, `targets`.
+    Describe(String),
 }
 
 /// Finds out what is meant.
@@ -113,61 +115,32 @@ pub(crate) enum Method {
 pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> Result<Intent, Failure> {
     let mut arguments = arguments.clone();
     untangle_architectures(&mut arguments);
-    let method = method(&arguments)?;
     let configuration = find_configuration(&arguments, environment)?;
     let engine = engine::choose(arguments.engine, &arguments.builder, &configuration, environment);
+    let method = method(&arguments, engine.engine)?;
     let mut notices = judged(&arguments, engine.engine)?;
-    let section = &configuration.sections.build;
-    let store = environment.store_root(arguments.places.store.as_deref());
-    let place = places::find(&arguments, &configuration, environment, &store)?;
-    let build_args = pairs::build_args(&arguments.build_arg, section, environment)?;
-    let times = times::find(&arguments, section, &build_args, &place.context.path, environment)?;
-    notices.extend(times.notice);
     let outputs = parse_outputs(&arguments.output, &environment.directory)?;
-    let annotations = pairs::annotations(&arguments.annotation, section, &mut notices)?;
-    let request = BuildRequest {
-        named_contexts: contexts::find(&arguments.build_context, &configuration, environment)?,
-        dockerfile: place.dockerfile,
-        context: place.context,
-        target: arguments.target.clone().or_else(|| section.target.clone()),
-        platforms: platforms(&arguments, &configuration, environment)?,
-        build_platform: Platform::host(),
-        proxy_variables: host::proxy_variables(&build_args, environment)?,
-        build_args,
-        labels: pairs::labels(&arguments.label, section),
-        annotations: annotations.into_iter().chain(outputs.annotations).collect(),
-        tags: tags(&arguments, &configuration, outputs.names)?,
-        secrets: secrets::read(&arguments.secret, environment)?,
-        cache: cache_use(&arguments),
-        pull: pull(&arguments),
-        jobs: jobs(&arguments, section.jobs)?,
-        network: network(&arguments, section.network)?,
-        emulation: emulation(&arguments, section.emulation)?,
-        host_ca: host::certificate_authorities(&arguments, section, environment)?,
-        extra_hosts: hosts::parse(&arguments.add_host)?,
-        shm_size: arguments
-            .shm_size
-            .as_deref()
-            .map(|size| flag("--shm-size", fields::bytes(size)))
-            .transpose()?,
-        allow_insecure: allow_insecure(&arguments.allow)?,
-        compression: compression(
-            arguments.compression.as_deref(),
-            outputs.compression,
-            section.compression,
-        )?,
-        timestamps: times.timestamps,
-        created: times.created,
-        now: environment.now,
-        cancel: CancelToken::new(),
+    if engine.engine == EngineName::Embedded {
+        outputs.refuse_foreign()?;
+    }
+    let store = environment.store_root(arguments.places.store.as_deref());
+    let basis = Basis {
+        arguments: &arguments,
+        configuration: &configuration,
+        environment,
+        engine: engine.engine,
+        outputs: &outputs,
+        store: &store,
     };
+    let request = basis.request(&mut notices)?;
+    let farm = farm_flags(&arguments, &configuration, &outputs);
     let publish = publish(&arguments, &configuration, &outputs.places, &request.tags)?;
     let builder = builder_place(&arguments.builder, &configuration, environment);
     Ok(Intent {
         request,
         engine,
         builder,
-        farm: farm_flags(&arguments, &configuration),
+        farm,
         method,
         outputs: outputs.places,
         publish,
@@ -179,6 +152,77 @@ pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> 
         store,
         configuration,
     })
+}
+
+/// What a request is made from.
+struct Basis<'a> {
+    arguments: &'a BuildArguments,
+    configuration: &'a Configuration,
+    environment: &'a Environment,
+    engine: EngineName,
+    outputs: &'a Outputs,
+    store: &'a Path,
+}
+
+impl Basis<'_> {
+    fn request(&self, notices: &mut Vec<String>) -> Result<BuildRequest, Failure> {
+        let Self {
+            arguments,
+            configuration,
+            environment,
+            engine,
+            outputs,
+            store,
+        } = *self;
+        let section = &configuration.sections.build;
+        let place = places::find(arguments, configuration, environment, store)?;
+        let mut build_args = pairs::build_args(&arguments.build_arg, section, environment)?;
+        let times = times::find(arguments, section, &build_args, &place.context.path, environment)?;
+        notices.extend(times.notice);
+        if let Some(time) = times.source_date_epoch.filter(|_| engine == EngineName::Buildx) {
+            build_args.insert("SOURCE_DATE_EPOCH".to_owned(), time.0.to_string());
+        }
+        let platforms = platforms(arguments, configuration, environment)?;
+        if platforms.len() == 1 {
+            notices.extend(pairs::of_no_index(&arguments.annotation));
+        }
+        Ok(BuildRequest {
+            named_contexts: contexts::find(&arguments.build_context, configuration, environment)?,
+            dockerfile: place.dockerfile,
+            context: place.context,
+            target: arguments.target.clone().or_else(|| section.target.clone()),
+            platforms,
+            build_platform: Platform::host(),
+            proxy_variables: host::proxy_variables(&build_args, environment)?,
+            build_args,
+            labels: pairs::labels(&arguments.label, section),
+            annotations: pairs::annotations(&arguments.annotation, section, &outputs.annotations, engine)?,
+            tags: tags(arguments, configuration, &outputs.names)?,
+            secrets: secrets::read(&arguments.secret, environment)?,
+            cache: cache_use(arguments),
+            pull: pull(arguments),
+            jobs: jobs(arguments, section.jobs)?,
+            network: network(arguments, section.network)?,
+            emulation: emulation(arguments, section.emulation)?,
+            host_ca: host::certificate_authorities(arguments, section, environment)?,
+            extra_hosts: hosts::parse(&arguments.add_host)?,
+            shm_size: arguments
+                .shm_size
+                .as_deref()
+                .map(|size| flag("--shm-size", fields::bytes(size)))
+                .transpose()?,
+            allow_insecure: allow_insecure(&arguments.allow)?,
+            compression: compression(
+                arguments.compression.as_deref(),
+                outputs.compression,
+                section.compression,
+            )?,
+            timestamps: times.timestamps,
+            created: times.created,
+            now: environment.now,
+            cancel: CancelToken::new(),
+        })
+    }
 }
 
 /// Returns how the image is published, when `--push` or an output asks for it.
@@ -237,7 +281,7 @@ fn judged(arguments: &BuildArguments, engine: EngineName) -> Result<Vec<String>,
     Ok(notices)
 }
 
-fn method(arguments: &BuildArguments) -> Result<Method, Failure> {
+fn method(arguments: &BuildArguments, engine: EngineName) -> Result<Method, Failure> {
     let mut method = Method::Build;
     if let Some(call) = arguments.call.as_deref() {
         let mut parts = call.split(',');
@@ -254,6 +298,9 @@ fn method(arguments: &BuildArguments) -> Result<Method, Failure> {
         method = match name {
             "build" | "" => Method::Build,
             "check" | "lint" => Method::Check(format),
+            "outline" | "targets" | "subrequests.describe" if engine == EngineName::Buildx => {
+                Method::Describe(call.to_owned())
+            }
             "outline" | "targets" | "subrequests.describe" => {
                 return Err(Failure::not_yet(
                     format!("--call={name}"),
@@ -262,7 +309,7 @@ fn method(arguments: &BuildArguments) -> Result<Method, Failure> {
             }
             other => {
                 return Err(Failure::usage(format!(
-                    "--call: unknown method {other:?}; known are build and check"
+                    "--call: unknown method {other:?}; known are build, check, outline and targets"
                 )));
             }
         };
@@ -311,9 +358,9 @@ pub(crate) fn configuration_near(
 fn tags(
     arguments: &BuildArguments,
     configuration: &Configuration,
-    from_outputs: Vec<Reference>,
+    from_outputs: &[Reference],
 ) -> Result<Vec<Reference>, Failure> {
-    let mut tags = from_outputs;
+    let mut tags = from_outputs.to_vec();
     for text in &arguments.tag {
         let reference: Reference = flag("--tag", text.parse())?;
         if reference.digest().is_some() {

@@ -38,6 +38,8 @@ pub(crate) enum Output {
     Store,
     /// Nothing but the results of the steps: the image gets no name.
     CacheOnly,
+    /// docker's own form, as it was typed: into its daemon, or into a file.
+    Docker(String),
 }
 
 /// A file, or standard output.
@@ -60,6 +62,8 @@ pub(crate) struct Outputs {
     pub(crate) annotations: Vec<(String, String)>,
     /// How layers are compressed.
     pub(crate) compression: Option<Compression>,
+    /// What else is said of layers, which BuildKit alone can do: `compression-level=9`.
+    pub(crate) layers: Vec<String>,
 }
 
 const KNOWN: [&str; 16] = [
@@ -151,6 +155,7 @@ fn parse_one(text: &str, directory: &Path, all: &mut Outputs) -> Result<Output, 
             }
         }
         "cacheonly" => Output::CacheOnly,
+        "docker" => docker_output(&mut fields, text)?,
         other => return Err(no_such_output(other)),
     };
     super::flag("--output", fields.finish(&KNOWN))?;
@@ -179,20 +184,61 @@ fn no_directory_to_stdout(advice: &str) -> Failure {
     Failure::usage_advised("--output: a directory cannot go to standard output", advice)
 }
 
+fn docker_output(fields: &mut Fields, text: &str) -> Result<Output, Failure> {
+    if fields.take("dest").as_deref() == Some("-") {
+        let advice = "name a file, and send that";
+        return Err(Failure::not_yet("--output=type=docker,dest=-", advice));
+    }
+    yes(fields, "tar")?;
+    fields.take("context");
+    Ok(Output::Docker(text.to_owned()))
+}
+
 fn no_such_output(kind: &str) -> Failure {
-    match kind {
-        "docker" => {
+    let known = ["oci", "local", "tar", "image", "registry", "cacheonly", "docker"];
+    let message = format!("--output: there is no output of type {kind:?}");
+    Failure::Usage {
+        message,
+        advice: super::host::nearest(kind, &known),
+    }
+}
+
+impl Outputs {
+    fn add_to_layers(&mut self, attribute: String) -> Result<(), Failure> {
+        let name = |attribute: &String| attribute.split('=').next().map(str::to_owned);
+        match self.layers.iter().find(|other| name(other) == name(&attribute)) {
+            Some(other) if *other != attribute => Err(Failure::usage(format!(
+                "--output: all outputs have the same layers: {other} or {attribute}"
+            ))),
+            Some(_) => Ok(()),
+            None => {
+                self.layers.push(attribute);
+                Ok(())
+            }
+        }
+    }
+
+    /// Refuses what only `BuildKit` can do.
+    ///
+    /// # Errors
+    /// When something of that was asked for.
+    pub(crate) fn refuse_foreign(&self) -> Result<(), Failure> {
+        if self.places.iter().any(|place| matches!(place, Output::Docker(_))) {
             let advice =
                 "use type=oci,dest=FILE; docker load of an engine with the containerd store reads it";
-            Failure::not_yet("--output=type=docker", advice)
+            return Err(Failure::not_yet("--output=type=docker", advice));
         }
-        other => {
-            let known = ["oci", "local", "tar", "image", "registry", "cacheonly"];
-            let message = format!("--output: there is no output of type {other:?}");
-            Failure::Usage {
-                message,
-                advice: super::host::nearest(other, &known),
-            }
+        match self.layers.first().and_then(|layers| layers.split('=').next()) {
+            Some("compression-level") => Err(Failure::not_yet(
+                "compression-level",
+                "layers are compressed with one fixed level, for equal bytes",
+            )),
+            // Layers of a base keep their bytes; BuildKit's default is the same.
+            Some(_) => Err(Failure::not_yet(
+                "force-compression",
+                "layers of base images keep their bytes",
+            )),
+            None => Ok(()),
         }
     }
 }
@@ -208,18 +254,12 @@ fn read_image_fields(fields: &mut Fields, all: &mut Outputs) -> Result<(), Failu
         }
         all.compression = Some(compression);
     }
-    if fields.take("compression-level").is_some() {
-        return Err(Failure::not_yet(
-            "compression-level",
-            "layers are compressed with one fixed level, for equal bytes",
-        ));
+    if let Some(level) = fields.take("compression-level") {
+        let level: u8 = super::flag("--output: compression-level", level.parse())?;
+        all.add_to_layers(format!("compression-level={level}"))?;
     }
-    // Layers of a base keep their bytes; BuildKit's default is the same.
     if yes(fields, "force-compression")? == Some(true) {
-        return Err(Failure::not_yet(
-            "force-compression",
-            "layers of base images keep their bytes",
-        ));
+        all.add_to_layers("force-compression=true".to_owned())?;
     }
     if yes(fields, "oci-mediatypes")? == Some(false) {
         return Err(Failure::not_yet(

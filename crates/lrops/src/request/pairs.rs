@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use lrops_model::annotation::{AnnotatedPart, Annotation, Annotations};
+
+use crate::arguments::EngineName;
 use crate::configuration::BuildSection;
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -43,49 +46,37 @@ pub(super) fn labels(typed: &[String], section: &BuildSection) -> BTreeMap<Strin
     labels
 }
 
-/// Annotations: the file's, then the flags', whose names may have a prefix that says what is annotated.
+/// Says which annotations are for an index, where there is none.
+pub(super) fn of_no_index(typed: &[String]) -> impl Iterator<Item = String> {
+    let is_for_index = |text: &&String| {
+        let parts = text.parse::<Annotation>().map(|annotation| annotation.parts);
+        parts.is_ok_and(|parts| parts == [AnnotatedPart::Index])
+    };
+    let typed = typed.iter().filter(is_for_index);
+    typed.map(|text| format!("--annotation {text}: an image for one platform has no index"))
+}
+
+/// Annotations: the file's, the flags', and those of outputs.
 pub(super) fn annotations(
     typed: &[String],
     section: &BuildSection,
-    notices: &mut Vec<String>,
-) -> Result<BTreeMap<String, String>, Failure> {
-    let mut annotations = section.annotations.clone();
+    of_outputs: &[(String, String)],
+    engine: EngineName,
+) -> Result<Annotations, Failure> {
+    let everywhere = |(name, value): (&String, &String)| Annotation::everywhere(name, value);
+    let mut annotations: Vec<Annotation> = section.annotations.iter().map(everywhere).collect();
     for text in typed {
-        let Some((name, value)) = text.split_once('=') else {
-            return Err(Failure::usage(format!(
-                "--annotation: {text:?} is not NAME=VALUE"
-            )));
-        };
-        let name = match name.split_once(':') {
-            Some((kinds, name)) if kinds.split(',').all(is_kind) => {
-                refuse_unsupported(kinds, text)?;
-                if !kinds.contains(',') {
-                    notices.push(format!(
-                        "--annotation {text}: lrops annotates the index and the manifests alike"
-                    ));
-                }
-                name
-            }
-            _ => name,
-        };
-        annotations.insert(name.to_owned(), value.to_owned());
+        let annotation: Annotation = super::flag("--annotation", text.parse())?;
+        // Which a layout's own index holds: names in the store are not written by wish.
+        let of_layout = annotation.parts.contains(&AnnotatedPart::IndexDescriptor);
+        if of_layout && engine == EngineName::Embedded {
+            return Err(Failure::not_yet(
+                format!("--annotation {text}"),
+                "annotate the index itself: index:NAME=VALUE",
+            ));
+        }
+        annotations.push(annotation);
     }
-    Ok(annotations)
-}
-
-/// The kinds of documents that buildx knows, without the platform that may follow in brackets.
-fn is_kind(text: &str) -> bool {
-    let kind = text.split('[').next().unwrap_or_default();
-    matches!(
-        kind,
-        "manifest" | "index" | "manifest-descriptor" | "index-descriptor"
-    )
-}
-
-fn refuse_unsupported(kinds: &str, text: &str) -> Result<(), Failure> {
-    if kinds.contains("descriptor") || kinds.contains('[') {
-        let advice = "leave the prefix out: lrops annotates the index and the manifests alike";
-        return Err(Failure::not_yet(format!("--annotation {text}"), advice));
-    }
-    Ok(())
+    annotations.extend(of_outputs.iter().map(|(name, value)| everywhere((name, value))));
+    Ok(Annotations(annotations))
 }

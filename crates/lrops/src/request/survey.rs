@@ -48,7 +48,7 @@ pub(crate) fn survey(arguments: &BuildArguments, environment: &Environment) -> R
         engine: engine::choose(arguments.engine, &arguments.builder, &configuration, environment),
         builder: builder_place(&arguments.builder, &configuration, environment),
         platforms: platforms(arguments, &configuration, environment)?,
-        tags: tags(arguments, &configuration, Vec::new())?,
+        tags: tags(arguments, &configuration, &[])?,
         intent: resolve(arguments, environment).map(Box::new),
         configuration,
     })

@@ -17,6 +17,8 @@ use crate::git;
 pub(super) struct Times {
     pub(super) timestamps: Timestamps,
     pub(super) created: Timestamp,
+    /// The time that `BuildKit` has to be told, where fixed times were asked for by lrops' own names.
+    pub(super) source_date_epoch: Option<Timestamp>,
     /// What a person should know about them.
     pub(super) notice: Option<String>,
 }
@@ -49,9 +51,17 @@ pub(super) fn find(
         Some(epoch) => (epoch, None),
         None => commit_time(context, environment),
     };
+    // By itself BuildKit keeps times, and only this variable has it do otherwise.
+    let source_date_epoch = match typed.or(section.timestamps) {
+        _ if epoch.is_some() => None,
+        None | Some(TimesWord::Keep) => None,
+        Some(TimesWord::Seconds(seconds)) => Some(Timestamp(seconds)),
+        Some(TimesWord::Fixed) => Some(created),
+    };
     Ok(Times {
         timestamps,
         created,
+        source_date_epoch,
         notice,
     })
 }

@@ -1,5 +1,6 @@
 //! Where an image goes that buildx builds: to the store, to its registry by the builder, through ssh.
 
+use lrops_model::digest::Digest;
 use lrops_testkit::debian_registry::{DebianRegistry, skopeo};
 use lrops_testkit::docker::{DockerClient, SshServer};
 use serde_json::Value;
@@ -135,15 +136,20 @@ fn values_from_the_environment_are_not_shown() {
     );
 }
 
+/// Returns a document of a registry.
+pub(crate) fn raw(name: &str) -> Vec<u8> {
+    let name = format!("docker://{name}");
+    skopeo(&["inspect", "--raw", "--tls-verify=false", &name])
+}
+
+/// Returns the digest that a name of a registry has.
+pub(crate) fn digest_of(name: &str) -> String {
+    Digest::of(raw(name)).to_string()
+}
+
 /// Returns the architectures of an index in a registry, in their order.
-fn platforms_of(name: &str) -> Vec<String> {
-    let raw = skopeo(&[
-        "inspect",
-        "--raw",
-        "--tls-verify=false",
-        &format!("docker://{name}"),
-    ]);
-    let index: Value = serde_json::from_slice(&raw).unwrap();
+pub(crate) fn platforms_of(name: &str) -> Vec<String> {
+    let index: Value = serde_json::from_slice(&raw(name)).unwrap();
     let manifests = index["manifests"].as_array().unwrap().iter();
     let architecture = |manifest: &Value| manifest["platform"]["architecture"].as_str().unwrap().to_owned();
     manifests.map(architecture).collect()

@@ -9,6 +9,8 @@ mod delivery;
 mod doctor;
 mod engines;
 mod guide;
+mod nodes;
 mod refusals;
+mod remote;
 mod retries;
 mod workshop;

@@ -14,6 +14,9 @@ pub(crate) struct Workshop<'a> {
     pub(crate) client: &'a DockerClient,
 }
 
+/// The platforms that most builds here are for.
+pub(crate) const TWO: &str = "--platform=linux/amd64,linux/arm64";
+
 /// A Dockerfile for any platform without any program.
 pub(crate) const SAMPLE: &str =
     "FROM scratch\nARG TARGETARCH\nCOPY --chmod=640 --chown=7:8 words /etc/words-$TARGETARCH\nENV A=b\n";
@@ -35,6 +38,16 @@ impl<'a> Workshop<'a> {
     /// Runs lrops.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         Ended::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Has buildx build the context for two platforms, with more arguments.
+    pub(crate) fn build(&self, more: &[&str]) -> Ended {
+        self.run(&[&["build", "--engine=buildx", TWO], more, &["."]].concat())
+    }
+
+    /// Has the builder push by itself what [`Self::build`] builds, with more arguments.
+    pub(crate) fn deliver(&self, name: &str, more: &[&str]) -> Ended {
+        self.build(&[&["--deliver=builder", "--push", "--tag", name], more].concat())
     }
 
     /// Runs a line of shell as a person would paste it: in the context, where docker and lrops are found.

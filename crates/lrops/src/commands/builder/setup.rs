@@ -11,7 +11,8 @@ use crate::arguments::{BuildArguments, SetupArguments};
 use crate::commands::{print, say};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::farm::emulated_platforms;
+use crate::farm::{emulated_at, emulated_platforms};
+use crate::registries::retry_waits;
 use crate::report;
 use crate::request::{Survey, parse_platforms, survey};
 
@@ -29,11 +30,19 @@ fn usual_name(context: Option<&str>) -> String {
 /// When docker does not do it; when the builder lacks a platform whose programs run during the build.
 pub(super) fn setup(arguments: &SetupArguments, environment: &Environment) -> Result<(), Failure> {
     let survey = survey(&as_build(arguments), environment)?;
-    let wish = wish(arguments, &survey)?;
-    let docker = super::docker(wish.place.clone())?;
+    let mut wish = wish(arguments, &survey)?;
+    let waits = retry_waits(&survey.configuration, &arguments.retry);
+    let notice = |text: &str| say(&report::notice(text));
+    let docker = super::docker(wish.place.clone())?.persistent(waits, notice);
     let failed = |error| Failure::docker(error, docker.place());
     super::version(&docker.without_context())?;
     let facts = SetupFacts::look(&docker).map_err(failed)?;
+    // Tools run where the builder is, which may be another kind of machine than this one.
+    if let (Some(builder), Ok(intent)) = (&facts.builder, &survey.intent)
+        && let Some(emulated) = emulated_at(builder, &intent.request)
+    {
+        wish.emulated = emulated.into_iter().map(|one| one.platform).collect();
+    }
     let steps = wish.plan(&facts).map_err(contexts_own)?;
     if wish.buildkitd_config.is_some() && !steps.iter().any(|step| step.act == SetupAct::CreateBuilder) {
         say(&report::notice(

@@ -1,7 +1,7 @@
 //! The builder: whether it is there, points where it should, and can do what the work wants.
 
+use crate::farm::Emulated;
 use lrops_buildx::{BuilderFacts, BuilderPlace, KnownFailure, NodeFacts};
-use lrops_model::platform::Platform;
 use lrops_model::request::EmulationPolicy;
 
 use super::buildx::{FarmFacts, FarmWanted, Problem};
@@ -25,7 +25,7 @@ pub(super) fn judge(wanted: &FarmWanted, facts: &FarmFacts) -> Vec<Check> {
     };
     let mut checks = vec![nodes(wanted, facts, builder, &place)];
     checks.extend(image_store(wanted, facts, builder));
-    checks.push(emulation(wanted, facts, builder, &place));
+    checks.push(emulation(wanted, facts, &place));
     checks.push(match &facts.usage {
         Some(usage) => Check::ok("builder's disk", format!("it keeps {usage}")),
         None => Check::ok("builder's disk", "it does not tell what it keeps"),
@@ -114,7 +114,7 @@ fn image_store(wanted: &FarmWanted, facts: &FarmFacts, builder: &BuilderFacts) -
 }
 
 /// Whether lines would be emulated at the builder, and whether it can.
-fn emulation(wanted: &FarmWanted, facts: &FarmFacts, builder: &BuilderFacts, place: &BuilderPlace) -> Check {
+fn emulation(wanted: &FarmWanted, facts: &FarmFacts, place: &BuilderPlace) -> Check {
     const NAME: &str = "builder's emulation";
     let Some(request) = &wanted.request else {
         return Check::not_needed(NAME, "there is no Dockerfile to look at");
@@ -125,21 +125,16 @@ fn emulation(wanted: &FarmWanted, facts: &FarmFacts, builder: &BuilderFacts, pla
     if emulated.is_empty() {
         return Check::not_needed(NAME, "no line would run a foreign program");
     }
-    let found = format!("some lines would run programs of {}", listed(emulated));
+    let found = format!("some lines would run programs of {}", listed(emulated.iter()));
     if request.emulation == EmulationPolicy::Deny {
         return denied(NAME, found);
     }
-    let can = |platform: &Platform| builder.platforms().any(|own| own.runs_natively(platform));
-    let missing: Vec<Platform> = emulated
-        .iter()
-        .filter(|platform| !can(platform))
-        .cloned()
-        .collect();
+    let missing: Vec<&Emulated> = emulated.iter().filter(|one| !one.is_listed).collect();
     let known = Remedy::known(KnownFailure::EmulationMissing, place);
     if !missing.is_empty() {
         let cause = format!(
             "the builder does not list {} among its platforms",
-            listed(&missing)
+            listed(missing)
         );
         return Check::ill(State::Broken, NAME, found, Remedy { cause, ..known });
     }
@@ -152,7 +147,7 @@ fn emulation(wanted: &FarmWanted, facts: &FarmFacts, builder: &BuilderFacts, pla
     Check::ill(State::Warning, NAME, found, remedy)
 }
 
-fn listed(platforms: &[Platform]) -> String {
-    let names: Vec<String> = platforms.iter().map(Platform::to_string).collect();
-    names.join(", ")
+fn listed<'e>(emulated: impl IntoIterator<Item = &'e Emulated>) -> String {
+    let names = emulated.into_iter().map(|one| one.platform.to_string());
+    names.collect::<Vec<_>>().join(", ")
 }

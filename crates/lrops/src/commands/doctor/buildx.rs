@@ -14,7 +14,7 @@ use lrops_model::request::BuildRequest;
 use super::builder;
 use super::finding::{Check, Remedy, State};
 use crate::failure::one_line;
-use crate::farm::emulated_platforms;
+use crate::farm::{Emulated, emulated_at};
 
 /// How long docker may take for one answer; less than the patience with all of them.
 const ANSWER_TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -56,8 +56,8 @@ pub(super) struct FarmFacts {
     pub(super) builder: Answer<BuilderFacts>,
     /// How much the builder keeps.
     pub(super) usage: Option<String>,
-    /// The platforms whose programs would be emulated there, when there is a Dockerfile and the builder runs.
-    pub(super) emulated: Option<Vec<Platform>>,
+    /// What would be emulated there, when there is a Dockerfile and the builder runs.
+    pub(super) emulated: Option<Vec<Emulated>>,
 }
 
 impl FarmFacts {
@@ -73,10 +73,10 @@ impl FarmFacts {
             let version = answer(BuildxVersion::ask(docker));
             let builder = joined(builder);
             Self {
-                emulated: builder
-                    .as_ref()
-                    .ok()
-                    .and_then(|builder| emulated(wanted, builder)),
+                emulated: match (&builder, &wanted.request) {
+                    (Ok(builder), Some(request)) => emulated_at(builder, request),
+                    _ => None,
+                },
                 version,
                 endpoint: joined(endpoint),
                 daemon: joined(daemon),
@@ -101,13 +101,6 @@ fn answer<T>(result: Result<T, DockerError>) -> Answer<T> {
             _ => one_line(&error),
         },
     })
-}
-
-/// Tools run where the builder is, which may be another kind of machine than this one.
-fn emulated(wanted: &FarmWanted, builder: &BuilderFacts) -> Option<Vec<Platform>> {
-    let mut request = wanted.request.clone()?;
-    request.build_platform = builder.build_platform()?.clone();
-    Some(emulated_platforms(&request))
 }
 
 impl Problem {

@@ -21,7 +21,7 @@ use lrops_remote::registry::Mirror;
 
 use super::{print, print_json, say};
 use crate::amounts;
-use crate::arguments::{DoctorArguments, EngineName, Format, RegistryArguments};
+use crate::arguments::{DoctorArguments, EngineName, Format, RegistryArguments, RetryArguments};
 use crate::configuration::DeliverWord;
 use crate::environment::Environment;
 use crate::failure::{Failure, one_line};
@@ -162,7 +162,10 @@ fn of_registries(
 ) -> Result<Vec<Question>, Failure> {
     let flags = RegistryArguments {
         // Who has to be asked twice is worth knowing of.
-        retries: arguments.registries.retries.or(Some(0)),
+        retry: RetryArguments {
+            retries: arguments.registries.retry.retries.or(Some(0)),
+            ..arguments.registries.retry.clone()
+        },
         ..arguments.registries.clone()
     };
     let client = Registries::open(&survey.configuration, &flags, environment)?.registry;

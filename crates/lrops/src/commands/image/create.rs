@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use lrops_model::blob::{BlobSource, BlobStore, MemoryStore, read_document};
+use lrops_model::blob::{BlobSource, read_document};
 use lrops_model::image::ImageNode;
-use lrops_model::oci::{Descriptor, DescriptorPlatform, Index, Manifest, MediaType, encode};
+use lrops_model::oci::{Descriptor, Index, MediaType, encode};
 use lrops_model::platform::Platform;
 use lrops_model::reference::Reference;
 
@@ -13,7 +13,7 @@ use crate::arguments::CreateArguments;
 use crate::commands::{print, say};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::image::{Place, PlacedImage, read_config};
+use crate::image::{Place, PlacedImage, Several, entry};
 use crate::proof::taken_as_it_is;
 use crate::report;
 
@@ -85,16 +85,9 @@ fn assemble(
     };
     let bytes = encode(&index);
     let root = Descriptor::of(MediaType::OCI_INDEX, &bytes);
-    let memory = MemoryStore::new();
-    memory
-        .put(&root, &mut bytes.as_slice())
-        .map_err(|source| Failure::work("failed to keep the new index", source))?;
     let image = PlacedImage {
         name: "the new index".to_owned(),
-        source: Box::new(Several {
-            memory,
-            sources: collection.sources,
-        }),
+        source: Box::new(Several::with_document(&root, &bytes, collection.sources)?),
         root,
         place: Place::Store(transfer.store.root().to_owned()),
     };
@@ -152,7 +145,7 @@ impl Collection {
                 ));
                 continue;
             }
-            let entry = entry(&image, descriptor, manifest)?;
+            let entry = entry(image.source.as_ref(), descriptor, manifest)?;
             self.put(entry, &image.name);
         }
         self.sources.push(image.source);
@@ -173,64 +166,5 @@ impl Collection {
             }
             None => self.entries.push((platform, descriptor)),
         }
-    }
-}
-
-/// Returns an index's entry for a manifest; a manifest that comes without a platform says it in its config.
-fn entry(
-    image: &PlacedImage,
-    descriptor: &Descriptor,
-    manifest: &Manifest,
-) -> Result<(Platform, Descriptor), Failure> {
-    let mut descriptor = descriptor.clone();
-    if let Some(platform) = descriptor.target_platform() {
-        return Ok((platform, descriptor));
-    }
-    let platform = read_config(image.source.as_ref(), manifest)?.platform();
-    descriptor.platform = Some(DescriptorPlatform::from(&platform));
-    Ok((platform, descriptor))
-}
-
-/// Blobs that are in several places, and documents that are in none yet.
-struct Several {
-    memory: MemoryStore,
-    sources: Vec<Box<dyn BlobSource>>,
-}
-
-impl Several {
-    fn holder(&self, descriptor: &Descriptor) -> Result<&dyn BlobSource, lrops_model::blob::BlobError> {
-        if self.memory.contains(descriptor)? {
-            return Ok(&self.memory);
-        }
-        let Some((last, others)) = self.sources.split_last() else {
-            return Ok(&self.memory);
-        };
-        for source in others {
-            if source.contains(descriptor)? {
-                return Ok(source.as_ref());
-            }
-        }
-        Ok(last.as_ref())
-    }
-}
-
-impl BlobSource for Several {
-    fn open(
-        &self,
-        descriptor: &Descriptor,
-    ) -> Result<Box<dyn std::io::Read + Send>, lrops_model::blob::BlobError> {
-        self.holder(descriptor)?.open(descriptor)
-    }
-
-    fn open_at(
-        &self,
-        descriptor: &Descriptor,
-        offset: u64,
-    ) -> Result<Box<dyn std::io::Read + Send>, lrops_model::blob::BlobError> {
-        self.holder(descriptor)?.open_at(descriptor, offset)
-    }
-
-    fn contains(&self, descriptor: &Descriptor) -> Result<bool, lrops_model::blob::BlobError> {
-        self.holder(descriptor)?.contains(descriptor)
     }
 }

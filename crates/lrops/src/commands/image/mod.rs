@@ -127,6 +127,7 @@ fn export(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let outputs = parse_outputs(outputs, &environment.directory)?;
+    outputs.refuse_foreign()?;
     let is_registry = |output: &Output| matches!(output, Output::Registry { .. });
     if outputs.places.iter().any(is_registry) {
         let advice = format!("lrops push {text}, or lrops image copy {text} NAME");
