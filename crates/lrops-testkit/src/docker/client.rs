@@ -60,6 +60,11 @@ impl DockerClient {
         self.directory.path().join("bin")
     }
 
+    /// Returns docker's program.
+    pub fn program(&self) -> PathBuf {
+        self.programs.join("usr/bin/docker")
+    }
+
     /// Returns the variables that a program is to be started with.
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {
         let mut variables = vec![
@@ -79,7 +84,7 @@ impl DockerClient {
 
     /// Runs docker in a directory.
     pub fn docker_in<S: AsRef<OsStr>>(&self, directory: &Path, arguments: &[S]) -> Output {
-        Command::new(self.programs.join("usr/bin/docker"))
+        Command::new(self.program())
             .args(arguments)
             .current_dir(directory)
             // Nothing of what the person who runs the tests has set for docker.

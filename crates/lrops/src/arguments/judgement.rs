@@ -36,6 +36,7 @@ pub(crate) fn judge(arguments: &BuildArguments, engine: EngineName) -> Vec<Judge
     judgements.extend(later(arguments));
     if engine == EngineName::Buildx {
         judgements.retain(|judgement| !BUILDX_TAKES.contains(&judgement.flag()));
+        judgements.extend(of_the_embedded_engine(arguments));
     }
     judgements
 }
@@ -124,6 +125,15 @@ fn foreign(arguments: &BuildArguments) -> Vec<Judgement> {
         ),
     ];
     meaning_nothing(rows)
+}
+
+/// Flags that say how the embedded engine builds.
+fn of_the_embedded_engine(arguments: &BuildArguments) -> Vec<Judgement> {
+    meaning_nothing([(
+        arguments.jobs.is_some(),
+        "--jobs",
+        "the builder decides how many steps it runs at a time: max-parallelism in its buildkitd.toml",
+    )])
 }
 
 /// Flags that say where and how buildx builds.

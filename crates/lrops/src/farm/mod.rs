@@ -9,6 +9,8 @@ mod combine;
 mod outline;
 mod passed_on;
 mod share;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -216,7 +216,12 @@ fn program() -> &'static Path {
         let directory = tempfile::tempdir_in("/var/tmp").unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let path = directory.path().join("lrops");
-        fs::copy(env!("CARGO_BIN_EXE_lrops"), &path).unwrap();
+        // By another process: a program that this one has open for writing cannot be started, and neither can it while a
+        // child that was forked meanwhile has it open.
+        let copied = Command::new("cp")
+            .args([env!("CARGO_BIN_EXE_lrops").as_ref(), path.as_os_str()])
+            .status();
+        assert!(copied.unwrap().success());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         (directory, path)
     });

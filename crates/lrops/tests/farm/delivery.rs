@@ -6,9 +6,7 @@ use lrops_testkit::docker::{DockerClient, SshServer};
 use serde_json::Value;
 
 use crate::laboratory::Ended;
-use crate::workshop::{Workshop, daemon};
-
-const TWO: &str = "--platform=linux/amd64,linux/arm64";
+use crate::workshop::{TWO, Workshop, daemon};
 
 #[test]
 fn the_image_comes_to_the_store_and_lrops_pushes_it() {
@@ -16,9 +14,7 @@ fn the_image_comes_to_the_store_and_lrops_pushes_it() {
     let workshop = Workshop::new(daemon.client());
     let registry = DebianRegistry::start();
     let name = format!("{}/team/sample:1.2.3", registry.name());
-    let built = workshop
-        .run(&["build", "--engine=buildx", TWO, "--tag", &name, "--push", "."])
-        .succeeded();
+    let built = workshop.build(&["--tag", &name, "--push"]).succeeded();
     assert!(
         built.stderr.contains("buildx: --engine says so"),
         "{}",
@@ -32,9 +28,7 @@ fn the_image_comes_to_the_store_and_lrops_pushes_it() {
     );
     workshop.run(&["verify", &format!("docker://{name}")]).succeeded();
     workshop.run(&["verify", digest]).succeeded();
-    let again = workshop
-        .run(&["build", "--engine=buildx", TWO, "--tag", &name, "--push", "."])
-        .succeeded();
+    let again = workshop.build(&["--tag", &name, "--push"]).succeeded();
     assert_eq!(again.stdout.trim(), digest);
     assert!(again.stderr.contains("0 blobs sent"), "{}", again.stderr);
 }
@@ -43,9 +37,7 @@ fn the_image_comes_to_the_store_and_lrops_pushes_it() {
 fn a_build_beside_another_does_not_wait_for_its_index() {
     let daemon = daemon();
     let workshop = Workshop::new(daemon.client());
-    workshop
-        .run(&["build", "--engine=buildx", TWO, "--tag", "sample", "."])
-        .succeeded();
+    workshop.build(&["--tag=sample"]).succeeded();
     // As BuildKit's client of another build holds it while it writes.
     let lock = workshop
         .laboratory
@@ -54,9 +46,7 @@ fn a_build_beside_another_does_not_wait_for_its_index() {
     let lock = std::fs::File::create(lock).unwrap();
     lock.lock().unwrap();
     workshop.laboratory.file("words", "other\n");
-    workshop
-        .run(&["build", "--engine=buildx", TWO, "--tag", "sample", "."])
-        .succeeded();
+    workshop.build(&["--tag=sample"]).succeeded();
 }
 
 #[test]
@@ -64,26 +54,16 @@ fn a_store_whose_name_has_a_comma_works() {
     let daemon = daemon();
     let workshop = Workshop::new(daemon.client());
     let store = format!("--store={}", workshop.laboratory.path("a,b").display());
-    workshop
-        .run(&["build", "--engine=buildx", &store, TWO, "--tag", "sample", "."])
-        .succeeded();
+    workshop.build(&[&store, "--tag=sample"]).succeeded();
 }
 
 #[test]
 fn what_is_loaded_is_what_was_proved() {
     let daemon = daemon();
     let workshop = Workshop::new(daemon.client());
-    let arguments = [
-        "build",
-        "--engine=buildx",
-        "--no-cache",
-        "--load",
-        TWO,
-        "--tag",
-        "loaded:1",
-        ".",
-    ];
-    workshop.run(&arguments).succeeded();
+    workshop
+        .build(&["--no-cache", "--load", "--tag=loaded:1"])
+        .succeeded();
     // docker writes its own documents around the same config, which says when it was made.
     let inspect = ["image", "inspect", "loaded:1", "--format", "{{.Created}}"];
     let made = String::from_utf8(daemon.client().docker(&inspect).stdout).unwrap();
@@ -161,17 +141,7 @@ fn a_builder_without_push_by_digest_pushes_tags_and_lrops_says_so_and_proves() {
     let workshop = Workshop::new(daemon.client());
     let registry = DebianRegistry::start();
     let name = format!("{}/team/sample:stable", registry.name());
-    let arguments = [
-        "build",
-        "--engine=buildx",
-        "--deliver=builder",
-        TWO,
-        "--tag",
-        &name,
-        "--push",
-        ".",
-    ];
-    let built = workshop.run(&arguments).succeeded();
+    let built = workshop.deliver(&name, &[]).succeeded();
     for text in [
         "the tags move before the image is proved",
         "verifying the image in its registry",
@@ -192,18 +162,8 @@ fn a_version_is_not_given_away_to_a_builder_that_cannot_compare() {
     let workshop = Workshop::new(daemon.client());
     let registry = DebianRegistry::start();
     let name = format!("{}/team/sample:1.2.3", registry.name());
-    let arguments = [
-        "build",
-        "--engine=buildx",
-        "--deliver=builder",
-        TWO,
-        "--tag",
-        &name,
-        "--push",
-        ".",
-    ];
-    workshop.run(&arguments).succeeded();
-    let refused = workshop.run(&arguments).failed(2);
+    workshop.deliver(&name, &[]).succeeded();
+    let refused = workshop.deliver(&name, &[]).failed(2);
     assert!(refused.stderr.contains("names sha256:"), "{}", refused.stderr);
 }
 
@@ -231,19 +191,9 @@ fn the_plan_is_the_command_that_a_person_would_paste() {
     let workshop = Workshop::new(daemon.client());
     let registry = DebianRegistry::start();
     let name = format!("{}/team/sample:pasted", registry.name());
-    let arguments = [
-        "build",
-        "--engine=buildx",
-        "--deliver=builder",
-        "--dry-run",
-        TWO,
-        "--build-arg=VERSION=1.2.3",
-        "--tag",
-        &name,
-        "--push",
-        ".",
-    ];
-    let planned = workshop.run(&arguments).succeeded();
+    let planned = workshop
+        .deliver(&name, &["--dry-run", "--build-arg=VERSION=1.2.3"])
+        .succeeded();
     let command = docker_line(&planned);
     assert_eq!(
         command,
@@ -266,4 +216,18 @@ pub(crate) fn docker_line(ended: &Ended) -> String {
         .rfind(|line| line.starts_with("docker "));
     line.unwrap_or_else(|| panic!("no command of docker in:\n{text}"))
         .to_owned()
+}
+
+#[test]
+fn the_front_end_says_what_a_dockerfile_has() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    workshop
+        .laboratory
+        .dockerfile("# What is published.\nFROM scratch AS first\nARG VERSION=1\nCOPY words /\n");
+    let targets = workshop.build(&["--call=targets"]).succeeded();
+    assert!(targets.stdout.contains("first"), "{}", targets.stdout);
+    let outline = workshop.build(&["--call=outline,format=json"]).succeeded();
+    let outline: Value = serde_json::from_str(&outline.stdout).unwrap();
+    assert_eq!(outline["args"][0]["name"], "VERSION");
 }

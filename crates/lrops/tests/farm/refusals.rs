@@ -3,9 +3,7 @@
 use lrops_testkit::debian_registry::DebianRegistry;
 use lrops_testkit::docker::{DockerClient, DockerDaemon};
 
-use crate::workshop::{Workshop, daemon};
-
-const TWO: &str = "--platform=linux/amd64,linux/arm64";
+use crate::workshop::{TWO, Workshop, daemon};
 
 #[track_caller]
 fn check(workshop: &Workshop<'_>, arguments: &[&str], code: i32, expected: &[&str]) {

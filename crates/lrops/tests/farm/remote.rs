@@ -4,6 +4,7 @@ use std::fs;
 
 use lrops_testkit::debian_registry::{DebianRegistry, skopeo_fails};
 use lrops_testkit::docker::{BuildKit, DockerClient};
+use lrops_testkit::proxy::{Disturbance, FaultProxy, Rule};
 
 use crate::delivery::{digest_of, platforms_of};
 use crate::workshop::{TWO, Workshop};
@@ -123,7 +124,6 @@ fn provenance_comes_only_where_it_is_asked_for() {
 
 #[test]
 fn an_interrupted_end_goes_on_with_the_same_command() {
-    use lrops_testkit::proxy::{Disturbance, FaultProxy, Rule};
     let buildkit = BuildKit::start();
     let client = DockerClient::new();
     let workshop = Workshop::new(&client);
