@@ -8,6 +8,8 @@ mod cure;
 #[cfg(test)]
 mod tests;
 
+pub use cure::{Cure, Site};
+
 /// A failure whose cause and cure are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KnownFailure {

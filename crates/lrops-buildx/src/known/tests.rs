@@ -1,5 +1,4 @@
 use super::*;
-use crate::docker::BuilderPlace;
 
 fn check(output: &str, expected: Option<KnownFailure>) {
     assert_eq!(KnownFailure::recognise(output), expected, "{output}");
@@ -10,22 +9,6 @@ fn every_name_is_its_own() {
     let names: std::collections::BTreeSet<_> =
         KnownFailure::ALL.iter().map(|failure| failure.name()).collect();
     assert_eq!(names.len(), KnownFailure::ALL.len());
-}
-
-#[test]
-fn every_failure_has_a_cure_that_names_the_place() {
-    let place = BuilderPlace {
-        context: Some("gitlab".into()),
-        builder: Some("gitlab-multiarch".into()),
-    };
-    for failure in KnownFailure::ALL {
-        assert!(!failure.cures(&place).is_empty(), "{failure:?}");
-    }
-    let cures = KnownFailure::MultiPlatformUnsupported.cures(&place).join("\n");
-    assert!(cures.contains("lrops builder setup --docker-context gitlab --builder gitlab-multiarch"));
-    // `docker buildx du NAME` "accepts no arguments".
-    let cures = KnownFailure::DiskFull.cures(&place).join("\n");
-    assert!(cures.contains("docker --context gitlab buildx du --builder gitlab-multiarch"));
 }
 
 #[test]

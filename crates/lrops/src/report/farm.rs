@@ -1,18 +1,36 @@
 //! What to do about failures of the build farm.
 
-use lrops_buildx::{BuilderPlace, BuildxError, KnownFailure};
+use std::time::Duration;
+
+use lrops_buildx::{BuilderPlace, BuildxError, Docker, KnownFailure, Site, context_endpoint};
+use lrops_model::cancel::CancelToken;
 
 use crate::amounts;
 
+/// How long an error waits for docker to say where a context is, which it reads from a file.
+const ENDPOINT_TIME_LIMIT: Duration = Duration::from_secs(5);
+
 /// Returns the likely cause of a known failure, and what to try.
 pub(crate) fn known_advice(known: KnownFailure, place: &BuilderPlace) -> String {
-    let cures = known.cures(place).into_iter().map(|cure| format!("\n  - {cure}"));
+    let endpoint = endpoint(known, place);
+    let cures = known.cures(Site::of(place).at(endpoint.as_deref()));
+    let cures = cures.into_iter().map(|cure| format!("\n  - {cure}"));
     format!(
         "{} ({})\nto try:{}",
         known.cause(),
         known.name(),
         cures.collect::<String>()
     )
+}
+
+/// Returns where the place's daemon is, when that says what to do. No daemon is asked, and who cannot tell says nothing:
+/// it is the first failure that has to be told.
+fn endpoint(known: KnownFailure, place: &BuilderPlace) -> Option<String> {
+    if known != KnownFailure::SshFailed {
+        return None;
+    }
+    let docker = Docker::new(place.clone(), CancelToken::new()).with_patience(ENDPOINT_TIME_LIMIT);
+    context_endpoint(&docker).ok()
 }
 
 /// Returns what to do about a build that buildx failed to carry out: likely causes, what to try, and the command to

@@ -1,6 +1,6 @@
 //! The builder: whether it is there, points where it should, and can do what the work wants.
 
-use lrops_buildx::{BuilderFacts, BuilderPlace, KnownFailure, NodeFacts};
+use lrops_buildx::{BuilderFacts, BuilderPlace, KnownFailure, NodeFacts, Site};
 use lrops_model::platform::Platform;
 use lrops_model::request::EmulationPolicy;
 
@@ -17,7 +17,7 @@ pub(super) fn judge(wanted: &FarmWanted, facts: &FarmFacts) -> Vec<Check> {
         Ok(builder) => builder,
         // The daemon's own builder is told of already.
         Err(_) if facts.daemon.is_err() && wanted.place.builder.is_none() => return Vec::new(),
-        Err(problem) => return vec![problem.check("builder", &wanted.place)],
+        Err(problem) => return vec![problem.check("builder", Site::of(&wanted.place))],
     };
     let place = BuilderPlace {
         builder: Some(builder.name.clone()),
@@ -37,20 +37,29 @@ pub(super) fn judge(wanted: &FarmWanted, facts: &FarmFacts) -> Vec<Check> {
 fn nodes(wanted: &FarmWanted, facts: &FarmFacts, builder: &BuilderFacts, place: &BuilderPlace) -> Check {
     let found = described(builder);
     if let Some(cause) = astray(wanted, facts, builder) {
-        let known = Remedy::known(KnownFailure::DaemonUnreachable, place);
+        let known = Remedy::known(KnownFailure::DaemonUnreachable, Site::of(place));
         let setup = known.cures.last().cloned().unwrap_or_default();
         let remedy = Remedy::new(known.guide, cause).cure(setup);
         return Check::ill(State::Broken, "builder", found, remedy);
     }
-    let errors = builder.nodes.iter().filter_map(|node| node.error.as_ref());
-    let Some(error) = errors.into_iter().next() else {
+    let failed = builder
+        .nodes
+        .iter()
+        .find_map(|node| Some((node, node.error.as_ref()?)));
+    let Some((node, error)) = failed else {
         return Check::ok("builder", found);
+    };
+    // A node is at an address, or at a context, of which that of the place is known.
+    let endpoint = if Some(&node.endpoint) == wanted.place.context.as_ref() {
+        facts.endpoint.as_deref().ok()
+    } else {
+        Some(node.endpoint.as_str())
     };
     let problem = Problem {
         known: KnownFailure::recognise(error),
         said: format!("{found}: {error}"),
     };
-    problem.check("builder", place)
+    problem.check("builder", Site::of(place).at(endpoint))
 }
 
 fn described(builder: &BuilderFacts) -> String {
@@ -109,7 +118,7 @@ fn image_store(wanted: &FarmWanted, facts: &FarmFacts, builder: &BuilderFacts) -
         builder: wanted.place.builder.clone().filter(|name| *name != builder.name),
         ..wanted.place.clone()
     };
-    let remedy = Remedy::known(known, &place);
+    let remedy = Remedy::known(known, Site::of(&place));
     Some(Check::ill(State::Broken, "image store", found, remedy))
 }
 
@@ -135,7 +144,7 @@ fn emulation(wanted: &FarmWanted, facts: &FarmFacts, builder: &BuilderFacts, pla
         .filter(|platform| !can(platform))
         .cloned()
         .collect();
-    let known = Remedy::known(KnownFailure::EmulationMissing, place);
+    let known = Remedy::known(KnownFailure::EmulationMissing, Site::of(place));
     if !missing.is_empty() {
         let cause = format!(
             "the builder does not list {} among its platforms",

@@ -4,8 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 use lrops_buildx::{
-    BuilderFacts, BuilderPlace, BuildxVersion, DaemonFacts, Docker, DockerError, KnownFailure, builder_usage,
-    context_endpoint,
+    BuilderFacts, BuilderPlace, BuildxVersion, DaemonFacts, Docker, DockerError, KnownFailure, Site,
+    builder_usage, context_endpoint,
 };
 use lrops_model::cancel::CancelToken;
 use lrops_model::platform::Platform;
@@ -112,10 +112,10 @@ fn emulated(wanted: &FarmWanted, builder: &BuilderFacts) -> Option<Vec<Platform>
 
 impl Problem {
     /// Returns what is broken because of it.
-    pub(super) fn check(&self, name: &str, place: &BuilderPlace) -> Check {
+    pub(super) fn check(&self, name: &str, site: Site<'_>) -> Check {
         let remedy = match self.known {
-            Some(known) => Remedy::known(known, place),
-            None => Remedy::known(KnownFailure::DaemonUnreachable, place),
+            Some(known) => Remedy::known(known, site),
+            None => Remedy::known(KnownFailure::DaemonUnreachable, site),
         };
         // docker's own last words are then about its help.
         let found = match self.known {
@@ -128,20 +128,20 @@ impl Problem {
 
 /// Judges docker and what is behind it.
 pub(super) fn judge(wanted: &FarmWanted, facts: &FarmFacts) -> Vec<Check> {
-    let place = &wanted.place;
+    let site = Site::of(&wanted.place).at(facts.endpoint.as_deref().ok());
     if is_docker_missing(facts) {
         let found = "there is none on PATH";
-        let remedy = Remedy::known(KnownFailure::DockerMissing, place);
+        let remedy = Remedy::known(KnownFailure::DockerMissing, site);
         return vec![Check::ill(State::Broken, "docker", found, remedy)];
     }
-    let mut checks = vec![buildx(&facts.version, place), context(wanted, &facts.endpoint)];
+    let mut checks = vec![buildx(&facts.version, site), context(wanted, &facts.endpoint)];
     // Nobody answers behind a context that is not there.
     if facts.endpoint.is_err() {
         return checks;
     }
     checks.push(match &facts.daemon {
         Ok(daemon) => Check::ok("daemon", described(daemon)),
-        Err(problem) => problem.check("daemon", place),
+        Err(problem) => problem.check("daemon", site),
     });
     // The builder cannot be asked without the plugin.
     if facts.version.is_ok() {
@@ -155,14 +155,14 @@ fn is_docker_missing(facts: &FarmFacts) -> bool {
     problem.is_some_and(|problem| problem.known == Some(KnownFailure::DockerMissing))
 }
 
-fn buildx(version: &Answer<BuildxVersion>, place: &BuilderPlace) -> Check {
+fn buildx(version: &Answer<BuildxVersion>, site: Site<'_>) -> Check {
     let version = match version {
         Ok(version) => *version,
-        Err(problem) => return problem.check("buildx", place),
+        Err(problem) => return problem.check("buildx", site),
     };
     let found = format!("buildx {version}");
     if version < BuildxVersion::OLDEST {
-        let remedy = Remedy::known(KnownFailure::BuildxTooOld, place);
+        let remedy = Remedy::known(KnownFailure::BuildxTooOld, site);
         return Check::ill(State::Broken, "buildx", found, remedy);
     }
     if version < BuildxVersion::RAW_JSON {
@@ -186,7 +186,7 @@ fn context(wanted: &FarmWanted, endpoint: &Answer<String>) -> Check {
                 known: problem.known.or(Some(KnownFailure::ContextMissing)),
                 said: problem.said.clone(),
             }
-            .check("context", place);
+            .check("context", Site::of(place));
         }
     };
     let name = place.context.as_deref().unwrap_or("docker's own");

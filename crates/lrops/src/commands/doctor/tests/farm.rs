@@ -98,26 +98,33 @@ fn a_builder_on_another_endpoint_is_broken() {
 
 #[test]
 fn a_node_that_does_not_answer_is_broken() {
-    let (wanted, mut facts) = farm();
+    let (mut wanted, mut facts) = farm();
+    wanted.host = None;
     let node = &mut facts.builder.as_mut().unwrap().nodes[0];
     node.status.clear();
-    node.error = Some("error during connect: ssh: Could not resolve hostname gitlab".to_owned());
+    node.error = Some(
+        "error during connect: Get \"http://docker.example.com/v1.45/info\": command [ssh -l ops -p 2222 -- \
+         build.example docker system dial-stdio] has exited with exit status 255, please make sure the URL is valid, and \
+         Docker 18.09 or later is installed on the remote host: stderr=Host key verification failed."
+            .to_owned(),
+    );
+    facts.endpoint = Ok("ssh://ops@build.example:2222".to_owned());
     check(
         &buildx::judge(&wanted, &facts),
-        expect![[r"
-        buildx               ok          buildx 0.13
-        context              ok          gitlab, at ssh://gitlab
-        daemon               ok          docker 26.1.5 on linux/amd64, with the classic image store
-        builder              broken      gitlab-multiarch with the driver docker-container: gitlab-multiarch0 at gitlab (not known): error during connect: ssh: Could not resolve hostname gitlab
-        builder's emulation  not needed  there is no Dockerfile to look at
-        builder's disk       ok          it keeps 1.5GB
+        expect![[r#"
+            buildx               ok          buildx 0.13
+            context              ok          gitlab, at ssh://ops@build.example:2222
+            daemon               ok          docker 26.1.5 on linux/amd64, with the classic image store
+            builder              broken      gitlab-multiarch with the driver docker-container: gitlab-multiarch0 at gitlab (not known): error during connect: Get "http://docker.example.com/v1.45/info": command [ssh -l ops -p 2222 -- build.example docker system dial-stdio] has exited with exit status 255, please make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=Host key verification failed.
+            builder's emulation  not needed  there is no Dockerfile to look at
+            builder's disk       ok          it keeps 1.5GB
 
-        builder: broken
-          cause: the context's host cannot be logged in to over ssh without a question
-          cure:  log in by hand once, to accept the host's key: ssh gitlab docker version
-                 load the key into an agent (ssh-add), since docker asks no passphrase
-          guide: docs/guide.md#ssh-failed
-    "]],
+            builder: broken
+              cause: the context's host cannot be logged in to over ssh without a question
+              cure:  log in by hand once, to accept the host's key: ssh -p 2222 ops@build.example docker version
+                     load the key into an agent, since docker asks no passphrase: ssh-add
+              guide: docs/guide.md#ssh-failed
+        "#]],
     );
 }
 
