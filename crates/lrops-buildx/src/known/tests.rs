@@ -1,4 +1,9 @@
+mod said;
+
+use super::signs::{LINE_SIGNS, PULL_SIGNS, SIGNS, TRANSFER_SIGNS};
 use super::*;
+use crate::docker::error_part;
+use said::{ORDINARY, SAID};
 
 fn check(output: &str, expected: Option<KnownFailure>) {
     assert_eq!(KnownFailure::recognise(output), expected, "{output}");
@@ -9,6 +14,44 @@ fn every_name_is_its_own() {
     let names: std::collections::BTreeSet<_> =
         KnownFailure::ALL.iter().map(|failure| failure.name()).collect();
     assert_eq!(names.len(), KnownFailure::ALL.len());
+}
+
+#[test]
+fn what_programs_say_is_recognised() {
+    for (expected, outputs) in SAID {
+        for output in *outputs {
+            check(output, Some(*expected));
+        }
+    }
+}
+
+#[test]
+fn what_is_ordinary_is_not_recognised() {
+    for output in ORDINARY {
+        check(error_part(output), None);
+    }
+}
+
+/// Each sign is the only one of its row in an output, so that none is there that no program needs.
+#[test]
+fn every_sign_is_said_by_some_program() {
+    let rows = SIGNS.iter().chain(TRANSFER_SIGNS).copied();
+    let others = [
+        (KnownFailure::BuilderImageMissing, PULL_SIGNS),
+        (KnownFailure::Network, LINE_SIGNS),
+    ];
+    for (failure, signs) in rows.chain(others) {
+        for sign in signs {
+            let alone = |output: &str| {
+                let output = format!("\n{}", output.to_lowercase());
+                let mut found = signs.iter().filter(|other| output.contains(**other));
+                found.next() == Some(sign) && found.next().is_none()
+            };
+            let mut rows = SAID.iter().filter(|(expected, _)| *expected == failure);
+            let said = rows.any(|(_, outputs)| outputs.iter().any(|output| alone(output)));
+            assert!(said, "nobody says {sign:?} alone for {failure:?}");
+        }
+    }
 }
 
 #[test]
