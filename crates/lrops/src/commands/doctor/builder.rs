@@ -1,6 +1,6 @@
 //! The builder: whether it is there, points where it should, and can do what the work wants.
 
-use lrops_buildx::{BuilderFacts, BuilderPlace, KnownFailure, NodeFacts, Site};
+use lrops_buildx::{BuilderFacts, BuilderPlace, CommandLine, KnownFailure, NodeFacts, Site};
 use lrops_model::platform::Platform;
 use lrops_model::request::EmulationPolicy;
 
@@ -58,8 +58,17 @@ fn nodes(wanted: &FarmWanted, facts: &FarmFacts, builder: &BuilderFacts, place: 
     let problem = Problem {
         known: KnownFailure::recognise(error),
         said: format!("{found}: {error}"),
+        command: inspect(place).to_string(),
     };
     problem.check("builder", Site::of(place).at(endpoint))
+}
+
+/// The question that a builder's description is the answer to.
+fn inspect(place: &BuilderPlace) -> CommandLine {
+    CommandLine::new("docker")
+        .flag("--context", place.context.as_deref())
+        .words(["buildx", "inspect"])
+        .words(place.builder.as_deref())
 }
 
 fn described(builder: &BuilderFacts) -> String {

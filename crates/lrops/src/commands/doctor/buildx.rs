@@ -19,6 +19,9 @@ use crate::farm::emulated_platforms;
 /// How long docker may take for one answer; less than the patience with all of them.
 const ANSWER_TIME_LIMIT: Duration = Duration::from_secs(10);
 
+/// The heading of all failures that are known.
+const TROUBLESHOOTING: &str = "troubleshooting";
+
 /// A question to docker that brought no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -26,6 +29,8 @@ pub(super) struct Problem {
     pub(super) known: Option<KnownFailure>,
     /// What was said.
     pub(super) said: String,
+    /// The question, as a command for a shell.
+    pub(super) command: String,
 }
 
 /// An answer, or why there is none.
@@ -96,6 +101,7 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
 fn answer<T>(result: Result<T, DockerError>) -> Answer<T> {
     result.map_err(|error| Problem {
         known: error.known(),
+        command: error.command().to_owned(),
         said: match &error {
             DockerError::Failed { words, .. } => words.clone(),
             _ => one_line(&error),
@@ -115,7 +121,11 @@ impl Problem {
     pub(super) fn check(&self, name: &str, site: Site<'_>) -> Check {
         let remedy = match self.known {
             Some(known) => Remedy::known(known, site),
-            None => Remedy::known(KnownFailure::DaemonUnreachable, site),
+            None => Remedy::new(
+                TROUBLESHOOTING,
+                format!("`{}` shows a failure that lrops does not know", self.command),
+            )
+            .cure(format!("see all that it says: {}", self.command)),
         };
         // docker's own last words are then about its help.
         let found = match self.known {
@@ -136,7 +146,12 @@ pub(super) fn judge(wanted: &FarmWanted, facts: &FarmFacts) -> Vec<Check> {
     }
     let mut checks = vec![buildx(&facts.version, site), context(wanted, &facts.endpoint)];
     // Nobody answers behind a context that is not there.
-    if facts.endpoint.is_err() {
+    let missing = KnownFailure::ContextMissing;
+    if facts
+        .endpoint
+        .as_ref()
+        .is_err_and(|problem| problem.known == Some(missing))
+    {
         return checks;
     }
     checks.push(match &facts.daemon {
@@ -181,13 +196,7 @@ fn context(wanted: &FarmWanted, endpoint: &Answer<String>) -> Check {
     let place = &wanted.place;
     let endpoint = match endpoint {
         Ok(endpoint) => endpoint,
-        Err(problem) => {
-            return Problem {
-                known: problem.known.or(Some(KnownFailure::ContextMissing)),
-                said: problem.said.clone(),
-            }
-            .check("context", Site::of(place));
-        }
+        Err(problem) => return problem.check("context", Site::of(place)),
     };
     let name = place.context.as_deref().unwrap_or("docker's own");
     let found = format!("{name}, at {endpoint}");
