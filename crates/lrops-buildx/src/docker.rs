@@ -218,6 +218,15 @@ impl DockerError {
         }
     }
 
+    /// Returns the command, for a shell.
+    pub fn command(&self) -> &str {
+        match self {
+            Self::Run { command, .. } | Self::Failed { command, .. } | Self::Answer { command, .. } => {
+                command
+            }
+        }
+    }
+
     /// Returns which of the known failures it is.
     pub fn known(&self) -> Option<KnownFailure> {
         match self {

@@ -5,8 +5,12 @@
 //! `docs/guide.md` has a paragraph for each.
 
 mod cure;
+mod signs;
 #[cfg(test)]
 mod tests;
+
+pub use cure::{Cure, Site};
+pub(crate) use signs::BOOT_MARK;
 
 /// A failure whose cause and cure are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,167 +57,6 @@ pub enum KnownFailure {
     Network,
 }
 
-/// How a failure is recognised: by any of these texts, in small letters.
-type Row = (KnownFailure, &'static [&'static str]);
-
-/// The first row counts of which a text is in what was said.
-const SIGNS: &[Row] = &[
-    (
-        KnownFailure::BuildxMissing,
-        &[
-            "'buildx' is not a docker command",
-            "unknown command: docker buildx",
-        ],
-    ),
-    (
-        KnownFailure::BuildxTooOld,
-        &[
-            "invalid progress mode rawjson",
-            "unknown flag: --metadata-file",
-            "unknown flag: --provenance",
-            "unknown flag: --build-context",
-            "oci-layout is not supported",
-        ],
-    ),
-    (
-        KnownFailure::DaemonForbidden,
-        &[
-            "permission denied while trying to connect to the docker daemon socket",
-            "permission denied while trying to connect to the docker api",
-        ],
-    ),
-    (
-        KnownFailure::SshFailed,
-        &[
-            "permission denied (publickey",
-            "host key verification failed",
-            "exit status 255, please make sure the url is valid",
-            "exit status 255, make sure the url is valid",
-            "ssh: could not resolve hostname",
-        ],
-    ),
-    (
-        KnownFailure::DaemonUnreachable,
-        &[
-            "cannot connect to the docker daemon",
-            "is the docker daemon running",
-            "error during connect",
-            "failed to connect to the docker api",
-        ],
-    ),
-    (
-        KnownFailure::ContextMissing,
-        &[
-            ": context not found",
-            "unable to resolve docker endpoint: context",
-        ],
-    ),
-    (
-        KnownFailure::BuilderMissing,
-        &["no builder \"", "no builder found"],
-    ),
-    (
-        KnownFailure::MultiPlatformUnsupported,
-        &[
-            "multi-platform build is not supported for the docker driver",
-            "multiple platforms feature is currently not supported for docker driver",
-        ],
-    ),
-    (
-        KnownFailure::ExporterUnsupported,
-        &[
-            "oci exporter is not supported for the docker driver",
-            "oci exporter feature is currently not supported for docker driver",
-            "exporter \"oci\" could not be found",
-            "cache export is not supported for the docker driver",
-            "push-by-digest is currently not implemented for docker driver",
-            "attestation is not supported for the docker driver",
-        ],
-    ),
-    (KnownFailure::MissingManifestDigest, &["missing manifest digest"]),
-    (
-        KnownFailure::CrossInstallWithGobin,
-        &["cannot install cross-compiled binaries when gobin is set"],
-    ),
-    (
-        KnownFailure::EmulationMissing,
-        &[
-            "exec format error",
-            "no such file or directory: .buildkit_qemu_emulator",
-        ],
-    ),
-    (
-        KnownFailure::DiskFull,
-        &["no space left on device", "disk quota exceeded"],
-    ),
-];
-
-/// Rows that are looked for only when no command of the Dockerfile failed: a command's own words are its own.
-const TRANSFER_SIGNS: &[Row] = &[
-    (KnownFailure::NoActiveSession, &["no active session"]),
-    (
-        KnownFailure::RegistryBusy,
-        &[
-            "toomanyrequests",
-            "429 too many requests",
-            "500 internal server error",
-            "502 bad gateway",
-            "503 service unavailable",
-            "504 gateway time",
-        ],
-    ),
-    (
-        KnownFailure::Unauthorized,
-        &[
-            "401 unauthorized",
-            "403 forbidden",
-            "unauthorized:",
-            "authentication required",
-            "authorization failed",
-            "denied: ",
-            "pull access denied",
-            "no basic auth credentials",
-            "incorrect username or password",
-        ],
-    ),
-    (
-        KnownFailure::TimeOut,
-        &[
-            "i/o timeout",
-            "tls handshake timeout",
-            "context deadline exceeded",
-            "client.timeout exceeded",
-            "timeout awaiting response headers",
-            "operation timed out",
-            "connection timed out",
-        ],
-    ),
-    (
-        KnownFailure::Network,
-        &[
-            "connection reset by peer",
-            "connection refused",
-            "broken pipe",
-            "unexpected eof",
-            ": eof",
-            "no such host",
-            "temporary failure in name resolution",
-            "server misbehaving",
-            "network is unreachable",
-            "no route to host",
-            "use of closed network connection",
-            "http2: client connection lost",
-            "server closed idle connection",
-            "transport is closing",
-            "connection error: desc",
-            "closing transport",
-        ],
-    ),
-];
-
-/// A command of the Dockerfile failed; the second is how docker 20.10 says it.
-const COMMAND_FAILED: [&str; 2] = ["did not complete successfully", "executor failed running ["];
-
 impl KnownFailure {
     /// All of them, in the order of `docs/guide.md`.
     pub const ALL: [Self; 20] = [
@@ -238,37 +81,6 @@ impl KnownFailure {
         Self::TimeOut,
         Self::Network,
     ];
-
-    /// Recognises a failure from what a program said.
-    pub fn recognise(output: &str) -> Option<Self> {
-        let said = output.to_lowercase();
-        if Self::is_of_command(&said) {
-            return Self::of_command(output);
-        }
-        of_boot(&said)
-            .or_else(|| of_line(&said))
-            .or_else(|| find(SIGNS, &said))
-            .or_else(|| of_context(&said))
-            .or_else(|| of_status(&said))
-            .or_else(|| find(TRANSFER_SIGNS, &said))
-    }
-
-    /// Recognises a failure from what a command of a Dockerfile said before it failed. Its networks and daemons are its
-    /// own: only what the builder has to do with is told.
-    pub fn of_command(output: &str) -> Option<Self> {
-        let found = find(SIGNS, &output.to_lowercase());
-        found.filter(|found| {
-            matches!(
-                found,
-                Self::CrossInstallWithGobin | Self::EmulationMissing | Self::DiskFull
-            )
-        })
-    }
-
-    /// Returns whether a command of the Dockerfile failed, and not what is around it.
-    pub(crate) fn is_of_command(said: &str) -> bool {
-        COMMAND_FAILED.iter().any(|words| said.contains(words))
-    }
 
     /// Returns whether the same command may succeed a little later.
     pub fn can_retry(self) -> bool {
@@ -369,63 +181,4 @@ impl KnownFailure {
             Self::Network => "a connection could not be made, or was cut",
         }
     }
-}
-
-/// How buildx names the start of a builder, where it says which step failed.
-pub(crate) const BOOT_MARK: &str = "> [internal] booting buildkit";
-
-/// What is said where an image cannot be fetched.
-const PULL_SIGNS: [&str; 5] = [
-    "failed to resolve reference",
-    "manifest unknown",
-    "pull access denied",
-    "failed to do request",
-    "no such host",
-];
-
-/// Recognises a builder whose image cannot be fetched. One that does not start for another reason says it itself.
-fn of_boot(said: &str) -> Option<KnownFailure> {
-    let pulls = said.contains(BOOT_MARK) && PULL_SIGNS.iter().any(|sign| said.contains(sign));
-    pulls.then_some(KnownFailure::BuilderImageMissing)
-}
-
-/// What passes of a line to a daemon by way of ssh.
-const LINE_SIGNS: [&str; 6] = [
-    "connection timed out",
-    "operation timed out",
-    "connection reset",
-    "connection closed by remote host",
-    "connection refused",
-    ": eof",
-];
-
-/// Recognises a line to a daemon that failed for the moment, and not for good.
-fn of_line(said: &str) -> Option<KnownFailure> {
-    let of_client = said.contains("error during connect") || said.contains("exit status 255");
-    let passes = of_client && LINE_SIGNS.iter().any(|sign| said.contains(sign));
-    passes.then_some(KnownFailure::Network)
-}
-
-/// Recognises docker 20.10's words for a context that is not defined.
-fn of_context(said: &str) -> Option<KnownFailure> {
-    let missing = said.contains("context \"") && said.contains("\" does not exist");
-    missing.then_some(KnownFailure::ContextMissing)
-}
-
-/// Recognises a registry's answer by its number: what follows the number are the registry's own words.
-fn of_status(said: &str) -> Option<KnownFailure> {
-    let (_, after) = said.rsplit_once("unexpected status")?;
-    let mut words = after.split([' ', ':', ',']);
-    let status: u16 =
-        words.find_map(|word| word.parse().ok().filter(|status| (400..600).contains(status)))?;
-    match status {
-        401 | 403 => Some(KnownFailure::Unauthorized),
-        408 | 429 | 500.. => Some(KnownFailure::RegistryBusy),
-        _ => None,
-    }
-}
-
-fn find(rows: &[Row], said: &str) -> Option<KnownFailure> {
-    let found = |(_, signs): &&Row| signs.iter().any(|sign| said.contains(sign));
-    rows.iter().find(found).map(|(failure, _)| *failure)
 }

@@ -20,7 +20,7 @@ pub use builders::{BuilderFacts, NodeFacts, Removal};
 pub use command_line::CommandLine;
 pub use daemon::{DaemonFacts, builder_usage, context_endpoint};
 pub use docker::{BuilderPlace, Docker, DockerError};
-pub use known::KnownFailure;
+pub use known::{Cure, KnownFailure, Site};
 pub use nodes::NodeShare;
 pub use process::{Captured, ProcessError};
 pub use progress::ProgressForm;

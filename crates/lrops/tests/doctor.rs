@@ -111,6 +111,26 @@ fn docker_that_is_missing_is_broken_only_where_buildx_builds() {
 }
 
 #[test]
+fn what_docker_says_is_shown_when_nobody_knows_it() {
+    const SAID: &str =
+        "Error response from daemon: client version 1.52 is too new. Maximum supported API version is 1.41";
+    let project = Project::new();
+    let programs = project.path("programs");
+    fs::create_dir(&programs).unwrap();
+    let docker = programs.join("docker");
+    fs::write(&docker, format!("#!/bin/sh\necho '{SAID}' >&2\nexit 1\n")).unwrap();
+    fs::set_permissions(&docker, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = project.prepared(Command::new(env!("CARGO_BIN_EXE_lrops")), &programs);
+    let text = Ended(command.args(["doctor", "--engine=buildx"]).output().unwrap()).exits(7);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let row = format!("daemon broken {SAID}");
+    for expected in [&row, "see all that it says: docker info --format "] {
+        assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+    }
+    assert!(!text.contains("daemon-unreachable"), "{text}");
+}
+
+#[test]
 fn a_full_disk_is_broken() {
     let project = Project::new();
     let disk = project.path("disk");

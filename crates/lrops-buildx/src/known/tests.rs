@@ -1,5 +1,9 @@
+mod said;
+
+use super::signs::{LINE_SIGNS, PULL_SIGNS, SIGNS, TRANSFER_SIGNS};
 use super::*;
-use crate::docker::BuilderPlace;
+use crate::docker::error_part;
+use said::{ORDINARY, SAID};
 
 fn check(output: &str, expected: Option<KnownFailure>) {
     assert_eq!(KnownFailure::recognise(output), expected, "{output}");
@@ -13,19 +17,41 @@ fn every_name_is_its_own() {
 }
 
 #[test]
-fn every_failure_has_a_cure_that_names_the_place() {
-    let place = BuilderPlace {
-        context: Some("gitlab".into()),
-        builder: Some("gitlab-multiarch".into()),
-    };
-    for failure in KnownFailure::ALL {
-        assert!(!failure.cures(&place).is_empty(), "{failure:?}");
+fn what_programs_say_is_recognised() {
+    for (expected, outputs) in SAID {
+        for output in *outputs {
+            check(output, Some(*expected));
+        }
     }
-    let cures = KnownFailure::MultiPlatformUnsupported.cures(&place).join("\n");
-    assert!(cures.contains("lrops builder setup --docker-context gitlab --builder gitlab-multiarch"));
-    // `docker buildx du NAME` "accepts no arguments".
-    let cures = KnownFailure::DiskFull.cures(&place).join("\n");
-    assert!(cures.contains("docker --context gitlab buildx du --builder gitlab-multiarch"));
+}
+
+#[test]
+fn what_is_ordinary_is_not_recognised() {
+    for output in ORDINARY {
+        check(error_part(output), None);
+    }
+}
+
+/// Each sign is the only one of its row in an output, so that none is there that no program needs.
+#[test]
+fn every_sign_is_said_by_some_program() {
+    let rows = SIGNS.iter().chain(TRANSFER_SIGNS).copied();
+    let others = [
+        (KnownFailure::BuilderImageMissing, PULL_SIGNS),
+        (KnownFailure::Network, LINE_SIGNS),
+    ];
+    for (failure, signs) in rows.chain(others) {
+        for sign in signs {
+            let alone = |output: &str| {
+                let output = format!("\n{}", output.to_lowercase());
+                let mut found = signs.iter().filter(|other| output.contains(**other));
+                found.next() == Some(sign) && found.next().is_none()
+            };
+            let mut rows = SAID.iter().filter(|(expected, _)| *expected == failure);
+            let said = rows.any(|(_, outputs)| outputs.iter().any(|output| alone(output)));
+            assert!(said, "nobody says {sign:?} alone for {failure:?}");
+        }
+    }
 }
 
 #[test]

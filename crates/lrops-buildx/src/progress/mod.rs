@@ -8,6 +8,7 @@ mod raw_json;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod warning;
 
 use std::sync::atomic::AtomicU32;
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::Steps;
 use super::steps::Ending;
+use super::warning::Warning;
 
 /// No status document is longer: BuildKit cuts logs into pieces of some kilobytes.
 const DOCUMENT_SIZE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -26,6 +27,8 @@ struct Status {
     statuses: Vec<VertexStatus>,
     #[serde(default)]
     logs: Vec<VertexLog>,
+    #[serde(default)]
+    warnings: Vec<Warning>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -140,6 +143,9 @@ impl<'a> RawJson<'a> {
                 self.steps
                     .output(&log.vertex, stream, &String::from_utf8_lossy(&bytes));
             }
+        }
+        for finding in status.warnings.iter().filter_map(Warning::finding) {
+            self.steps.found(finding);
         }
         for vertex in &status.vertexes {
             let Some(completed) = vertex.completed else {

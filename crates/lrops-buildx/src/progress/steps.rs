@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use lrops_model::event::{BuildEvent, OnEvent, OutputStream, StepName, StepNumber, StepOutcome};
+use lrops_model::finding::Finding;
 
 use super::{Told, step_name};
 
@@ -20,6 +21,7 @@ pub(crate) struct Steps<'a> {
     known: HashMap<String, Step>,
     numbers: &'a AtomicU32,
     failed: Option<FailedStep>,
+    found: Vec<Finding>,
 }
 
 struct Step {
@@ -62,6 +64,7 @@ impl<'a> Steps<'a> {
             known: HashMap::new(),
             numbers,
             failed: None,
+            found: Vec::new(),
         }
     }
 
@@ -132,6 +135,14 @@ impl<'a> Steps<'a> {
                 stream,
                 text: text.to_owned(),
             });
+        }
+    }
+
+    /// Something is worth knowing. BuildKit says it again for each platform.
+    pub(super) fn found(&mut self, finding: Finding) {
+        if !self.found.contains(&finding) {
+            self.found.push(finding.clone());
+            (self.on_event)(BuildEvent::Found { finding });
         }
     }
 

@@ -55,6 +55,10 @@ fn told(form: ProgressForm, text: &str, size: usize) -> String {
             } => {
                 format!("{} {what} {current} of {total:?}", step.0)
             }
+            BuildEvent::Found { finding } => format!(
+                "{:?} {}: {} {:?}\n  {:?}",
+                finding.severity, finding.rule, finding.message, finding.place, finding.advice
+            ),
             other => format!("{other:?}"),
         };
         writeln!(shown, "{line}").unwrap();
@@ -141,6 +145,28 @@ fn what_was_cut_off_was_cancelled() {
             1 Cancelled 0.0
             failed: None
             text: "{\"vert"
+        "#]],
+    );
+}
+
+#[test]
+fn warnings_are_findings_and_each_is_told_once() {
+    check(
+        ProgressForm::RawJson,
+        r#"{"warnings": [{"vertex": "sha256:a", "level": 1, "short": "RnJvbUFzQ2FzaW5nOiAnYXMnIGFuZCAnRlJPTScga2V5d29yZHMnIGNhc2luZyBkbyBub3QgbWF0Y2ggKGxpbmUgMSk=", "detail": ["VGhlICdhcycga2V5d29yZCBzaG91bGQgbWF0Y2ggdGhlIGNhc2Ugb2YgdGhlICdmcm9tJyBrZXl3b3Jk"], "url": "https://docs.docker.com/go/dockerfile/rule/from-as-casing/", "sourceInfo": {"filename": "Dockerfile", "data": "RlJPTSBzY3JhdGNoIGFzIGJ1aWxkCkNPUFkgYSBcCgogIGIK", "definition": {"def": ["Cg=="]}, "language": "Dockerfile"}, "range": [{"start": {"line": 1}, "end": {"line": 1}}]}]}
+{"warnings": [{"vertex": "sha256:b", "level": 1, "short": "RnJvbUFzQ2FzaW5nOiAnYXMnIGFuZCAnRlJPTScga2V5d29yZHMnIGNhc2luZyBkbyBub3QgbWF0Y2ggKGxpbmUgMSk=", "detail": ["VGhlICdhcycga2V5d29yZCBzaG91bGQgbWF0Y2ggdGhlIGNhc2Ugb2YgdGhlICdmcm9tJyBrZXl3b3Jk"], "url": "https://docs.docker.com/go/dockerfile/rule/from-as-casing/", "sourceInfo": {"filename": "Dockerfile", "data": "RlJPTSBzY3JhdGNoIGFzIGJ1aWxkCkNPUFkgYSBcCgogIGIK", "definition": {"def": ["Cg=="]}, "language": "Dockerfile"}, "range": [{"start": {"line": 1}, "end": {"line": 1}}]}]}
+{"warnings": [{"vertex": "sha256:a", "level": 1, "short": "RW1wdHkgY29udGludWF0aW9uIGxpbmUgZm91bmQgaW46IENPUFkgYSAgIGI=", "detail": ["RW1wdHkgY29udGludWF0aW9uIGxpbmVzIHdpbGwgYmVjb21lIGVycm9ycyBpbiBhIGZ1dHVyZSByZWxlYXNl"], "url": "https://github.com/moby/moby/pull/33719", "sourceInfo": {"filename": "Dockerfile", "data": "RlJPTSBzY3JhdGNoIGFzIGJ1aWxkCkNPUFkgYSBcCgogIGIK", "definition": {"def": ["Cg=="]}, "language": "Dockerfile"}, "range": [{"start": {"line": 2}, "end": {"line": 4}}]}]}
+{"warnings": [{"vertex": "sha256:a", "short": "U2VjcmV0c1VzZWRJbkFyZ09yRW52OiBEbyBub3QgdXNlIEFSRyBvciBFTlYgaW5zdHJ1Y3Rpb25zIGZvciBzZW5zaXRpdmUgZGF0YSAoRU5WICJUT0tFTiIpIChsaW5lIDkp", "range": [{"start": {"line": 9}, "end": {"line": 9}}]}, {"vertex": "sha256:a"}, {"short": "?"}]}
+"#,
+        expect![[r#"
+            Warning FromAsCasing: 'as' and 'FROM' keywords' casing do not match Some(Place { span: 0..21, line: 1 })
+              Some("The 'as' keyword should match the case of the 'from' keyword; https://docs.docker.com/go/dockerfile/rule/from-as-casing/")
+            Warning BuildKit: Empty continuation line found in: COPY a   b Some(Place { span: 22..35, line: 2 })
+              Some("Empty continuation lines will become errors in a future release; https://github.com/moby/moby/pull/33719")
+            Warning SecretsUsedInArgOrEnv: Do not use ARG or ENV instructions for sensitive data (ENV "TOKEN") (line 9) None
+              None
+            failed: None
+            text: "\n"
         "#]],
     );
 }

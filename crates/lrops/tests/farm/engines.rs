@@ -111,3 +111,24 @@ fn settings(layout: &Path) -> BTreeMap<String, Value> {
     });
     settings.collect()
 }
+
+#[test]
+fn what_buildkit_warns_of_is_shown_once() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    workshop
+        .laboratory
+        .dockerfile("FROM scratch\nCOPY words \\\n\n    /words\n");
+    let platforms = "--platform=linux/amd64,linux/arm64";
+    let build = ["build", "--engine=buildx", "--progress=plain", platforms, "."];
+    let said = workshop.run(&build).succeeded().stderr;
+    let warnings: Vec<&str> = said
+        .lines()
+        .filter(|line| line.starts_with("warning: "))
+        .collect();
+    assert_eq!(
+        warnings,
+        ["warning: BuildKit: Empty continuation line found in: COPY words     /words (line 4)"],
+        "{said}"
+    );
+}

@@ -1,5 +1,8 @@
 //! What docker refuses is recognised, and the cure is named.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
 use lrops_testkit::debian_registry::DebianRegistry;
 use lrops_testkit::docker::{DockerClient, DockerDaemon};
 
@@ -57,11 +60,34 @@ fn a_context_that_is_not_there_is_recognised() {
     let workshop = Workshop::new(&client);
     let expected = [
         "(context-missing)",
-        "docker context create nowhere --docker host=ssh://nowhere",
+        "docker context create nowhere --docker host=ssh://HOST",
     ];
     check(
         &workshop,
         &["build", "--docker-context", "nowhere", "."],
+        7,
+        &expected,
+    );
+}
+
+#[test]
+fn who_has_to_log_in_is_told_the_endpoints_host() {
+    let client = DockerClient::new();
+    let ssh = client.first().join("ssh");
+    fs::write(
+        &ssh,
+        "#!/bin/sh\necho 'Host key verification failed.' >&2\nexit 255\n",
+    )
+    .unwrap();
+    fs::set_permissions(&ssh, Permissions::from_mode(0o755)).unwrap();
+    let endpoint = "host=ssh://ops@build.example:2222";
+    let created = client.docker(&["context", "create", "lab", "--docker", endpoint]);
+    assert!(created.status.success(), "{created:?}");
+    let workshop = Workshop::new(&client);
+    let expected = ["(ssh-failed)", "ssh -p 2222 ops@build.example docker version"];
+    check(
+        &workshop,
+        &["build", "--docker-context", "lab", "."],
         7,
         &expected,
     );

@@ -1,12 +1,12 @@
 //! The builder: whether it is there, points where it should, and can do what the work wants.
 
-use crate::farm::Emulated;
-use lrops_buildx::{BuilderFacts, BuilderPlace, KnownFailure, NodeFacts};
+use lrops_buildx::{BuilderFacts, BuilderPlace, CommandLine, KnownFailure, NodeFacts, Site};
 use lrops_model::request::EmulationPolicy;
 
 use super::buildx::{FarmFacts, FarmWanted, Problem};
 use super::emulation::denied;
 use super::finding::{Check, Remedy, State};
+use crate::farm::Emulated;
 
 /// The drivers whose nodes are docker daemons, named by a context or an address. Others are reached in ways of their own.
 const DRIVERS_OF_DAEMONS: [&str; 2] = ["docker", "docker-container"];
@@ -17,7 +17,7 @@ pub(super) fn judge(wanted: &FarmWanted, facts: &FarmFacts) -> Vec<Check> {
         Ok(builder) => builder,
         // The daemon's own builder is told of already.
         Err(_) if facts.daemon.is_err() && wanted.place.builder.is_none() => return Vec::new(),
-        Err(problem) => return vec![problem.check("builder", &wanted.place)],
+        Err(problem) => return vec![problem.check("builder", Site::of(&wanted.place))],
     };
     let place = BuilderPlace {
         builder: Some(builder.name.clone()),
@@ -37,20 +37,38 @@ pub(super) fn judge(wanted: &FarmWanted, facts: &FarmFacts) -> Vec<Check> {
 fn nodes(wanted: &FarmWanted, facts: &FarmFacts, builder: &BuilderFacts, place: &BuilderPlace) -> Check {
     let found = described(builder);
     if let Some(cause) = astray(wanted, facts, builder) {
-        let known = Remedy::known(KnownFailure::DaemonUnreachable, place);
+        let known = Remedy::known(KnownFailure::DaemonUnreachable, Site::of(place));
         let setup = known.cures.last().cloned().unwrap_or_default();
         let remedy = Remedy::new(known.guide, cause).cure(setup);
         return Check::ill(State::Broken, "builder", found, remedy);
     }
-    let errors = builder.nodes.iter().filter_map(|node| node.error.as_ref());
-    let Some(error) = errors.into_iter().next() else {
+    let failed = builder
+        .nodes
+        .iter()
+        .find_map(|node| Some((node, node.error.as_ref()?)));
+    let Some((node, error)) = failed else {
         return Check::ok("builder", found);
+    };
+    // A node is at an address, or at a context, of which that of the place is known.
+    let endpoint = if Some(&node.endpoint) == wanted.place.context.as_ref() {
+        facts.endpoint.as_deref().ok()
+    } else {
+        Some(node.endpoint.as_str())
     };
     let problem = Problem {
         known: KnownFailure::recognise(error),
         said: format!("{found}: {error}"),
+        command: inspect(place).to_string(),
     };
-    problem.check("builder", place)
+    problem.check("builder", Site::of(place).at(endpoint))
+}
+
+/// The question that a builder's description is the answer to.
+fn inspect(place: &BuilderPlace) -> CommandLine {
+    CommandLine::new("docker")
+        .flag("--context", place.context.as_deref())
+        .words(["buildx", "inspect"])
+        .words(place.builder.as_deref())
 }
 
 fn described(builder: &BuilderFacts) -> String {
@@ -109,7 +127,7 @@ fn image_store(wanted: &FarmWanted, facts: &FarmFacts, builder: &BuilderFacts) -
         builder: wanted.place.builder.clone().filter(|name| *name != builder.name),
         ..wanted.place.clone()
     };
-    let remedy = Remedy::known(known, &place);
+    let remedy = Remedy::known(known, Site::of(&place));
     Some(Check::ill(State::Broken, "image store", found, remedy))
 }
 
@@ -130,7 +148,7 @@ fn emulation(wanted: &FarmWanted, facts: &FarmFacts, place: &BuilderPlace) -> Ch
         return denied(NAME, found);
     }
     let missing: Vec<&Emulated> = emulated.iter().filter(|one| !one.is_listed).collect();
-    let known = Remedy::known(KnownFailure::EmulationMissing, place);
+    let known = Remedy::known(KnownFailure::EmulationMissing, Site::of(place));
     if !missing.is_empty() {
         let cause = format!(
             "the builder does not list {} among its platforms",

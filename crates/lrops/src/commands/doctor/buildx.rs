@@ -4,8 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 use lrops_buildx::{
-    BuilderFacts, BuilderPlace, BuildxVersion, DaemonFacts, Docker, DockerError, KnownFailure, builder_usage,
-    context_endpoint,
+    BuilderFacts, BuilderPlace, BuildxVersion, DaemonFacts, Docker, DockerError, KnownFailure, Site,
+    builder_usage, context_endpoint,
 };
 use lrops_model::cancel::CancelToken;
 use lrops_model::platform::Platform;
@@ -19,6 +19,9 @@ use crate::farm::{Emulated, emulated_at};
 /// How long docker may take for one answer; less than the patience with all of them.
 const ANSWER_TIME_LIMIT: Duration = Duration::from_secs(10);
 
+/// The heading of all failures that are known.
+const TROUBLESHOOTING: &str = "troubleshooting";
+
 /// A question to docker that brought no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -26,6 +29,8 @@ pub(super) struct Problem {
     pub(super) known: Option<KnownFailure>,
     /// What was said.
     pub(super) said: String,
+    /// The question, as a command for a shell.
+    pub(super) command: String,
 }
 
 /// An answer, or why there is none.
@@ -96,6 +101,7 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
 fn answer<T>(result: Result<T, DockerError>) -> Answer<T> {
     result.map_err(|error| Problem {
         known: error.known(),
+        command: error.command().to_owned(),
         said: match &error {
             DockerError::Failed { words, .. } => words.clone(),
             _ => one_line(&error),
@@ -105,10 +111,14 @@ fn answer<T>(result: Result<T, DockerError>) -> Answer<T> {
 
 impl Problem {
     /// Returns what is broken because of it.
-    pub(super) fn check(&self, name: &str, place: &BuilderPlace) -> Check {
+    pub(super) fn check(&self, name: &str, site: Site<'_>) -> Check {
         let remedy = match self.known {
-            Some(known) => Remedy::known(known, place),
-            None => Remedy::known(KnownFailure::DaemonUnreachable, place),
+            Some(known) => Remedy::known(known, site),
+            None => Remedy::new(
+                TROUBLESHOOTING,
+                format!("`{}` shows a failure that lrops does not know", self.command),
+            )
+            .cure(format!("see all that it says: {}", self.command)),
         };
         // docker's own last words are then about its help.
         let found = match self.known {
@@ -121,20 +131,25 @@ impl Problem {
 
 /// Judges docker and what is behind it.
 pub(super) fn judge(wanted: &FarmWanted, facts: &FarmFacts) -> Vec<Check> {
-    let place = &wanted.place;
+    let site = Site::of(&wanted.place).at(facts.endpoint.as_deref().ok());
     if is_docker_missing(facts) {
         let found = "there is none on PATH";
-        let remedy = Remedy::known(KnownFailure::DockerMissing, place);
+        let remedy = Remedy::known(KnownFailure::DockerMissing, site);
         return vec![Check::ill(State::Broken, "docker", found, remedy)];
     }
-    let mut checks = vec![buildx(&facts.version, place), context(wanted, &facts.endpoint)];
+    let mut checks = vec![buildx(&facts.version, site), context(wanted, &facts.endpoint)];
     // Nobody answers behind a context that is not there.
-    if facts.endpoint.is_err() {
+    let missing = KnownFailure::ContextMissing;
+    if facts
+        .endpoint
+        .as_ref()
+        .is_err_and(|problem| problem.known == Some(missing))
+    {
         return checks;
     }
     checks.push(match &facts.daemon {
         Ok(daemon) => Check::ok("daemon", described(daemon)),
-        Err(problem) => problem.check("daemon", place),
+        Err(problem) => problem.check("daemon", site),
     });
     // The builder cannot be asked without the plugin.
     if facts.version.is_ok() {
@@ -148,14 +163,14 @@ fn is_docker_missing(facts: &FarmFacts) -> bool {
     problem.is_some_and(|problem| problem.known == Some(KnownFailure::DockerMissing))
 }
 
-fn buildx(version: &Answer<BuildxVersion>, place: &BuilderPlace) -> Check {
+fn buildx(version: &Answer<BuildxVersion>, site: Site<'_>) -> Check {
     let version = match version {
         Ok(version) => *version,
-        Err(problem) => return problem.check("buildx", place),
+        Err(problem) => return problem.check("buildx", site),
     };
     let found = format!("buildx {version}");
     if version < BuildxVersion::OLDEST {
-        let remedy = Remedy::known(KnownFailure::BuildxTooOld, place);
+        let remedy = Remedy::known(KnownFailure::BuildxTooOld, site);
         return Check::ill(State::Broken, "buildx", found, remedy);
     }
     if version < BuildxVersion::RAW_JSON {
@@ -174,13 +189,7 @@ fn context(wanted: &FarmWanted, endpoint: &Answer<String>) -> Check {
     let place = &wanted.place;
     let endpoint = match endpoint {
         Ok(endpoint) => endpoint,
-        Err(problem) => {
-            return Problem {
-                known: problem.known.or(Some(KnownFailure::ContextMissing)),
-                said: problem.said.clone(),
-            }
-            .check("context", place);
-        }
+        Err(problem) => return problem.check("context", Site::of(place)),
     };
     let name = place.context.as_deref().unwrap_or("docker's own");
     let found = format!("{name}, at {endpoint}");

@@ -1,6 +1,6 @@
 //! What a check finds: a state, what was found, and for what is not well its cause and cures.
 
-use lrops_buildx::{BuilderPlace, KnownFailure};
+use lrops_buildx::{KnownFailure, Site};
 use serde::Serialize;
 
 /// How something is.
@@ -107,9 +107,9 @@ impl Remedy {
     }
 
     /// Returns the cause and the cures of a known failure.
-    pub(super) fn known(known: KnownFailure, place: &BuilderPlace) -> Self {
+    pub(super) fn known(known: KnownFailure, site: Site<'_>) -> Self {
         Self {
-            cures: known.cures(place),
+            cures: known.cures(site).iter().map(ToString::to_string).collect(),
             ..Self::new(known.name(), known.cause())
         }
     }

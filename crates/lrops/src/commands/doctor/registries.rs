@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use lrops_buildx::{BuilderPlace, KnownFailure};
+use lrops_buildx::{BuilderPlace, KnownFailure, Site};
 use lrops_model::cancel::CancelToken;
 use lrops_model::reference::Reference;
 use lrops_remote::registry::{LoginError, Mirror, Reception, Registry};
@@ -133,7 +133,7 @@ pub(super) fn judge(registry: &str, purpose: Purpose, greeting: &Greeting) -> Ch
             "it answers; there are no credentials for it, and none are needed to read",
         ),
         Greeting::Refused { said, advice } => {
-            let known = Remedy::known(KnownFailure::Unauthorized, &BuilderPlace::default());
+            let known = Remedy::known(KnownFailure::Unauthorized, Site::of(&BuilderPlace::default()));
             let mut remedy = Remedy::new(known.guide, known.cause).cure(login);
             remedy.cures.extend(advice.clone());
             Check::ill(ill, name, said.as_str(), remedy)

@@ -98,26 +98,33 @@ fn a_builder_on_another_endpoint_is_broken() {
 
 #[test]
 fn a_node_that_does_not_answer_is_broken() {
-    let (wanted, mut facts) = farm();
+    let (mut wanted, mut facts) = farm();
+    wanted.host = None;
     let node = &mut facts.builder.as_mut().unwrap().nodes[0];
     node.status.clear();
-    node.error = Some("error during connect: ssh: Could not resolve hostname gitlab".to_owned());
+    node.error = Some(
+        "error during connect: Get \"http://docker.example.com/v1.45/info\": command [ssh -l ops -p 2222 -- \
+         build.example docker system dial-stdio] has exited with exit status 255, please make sure the URL is valid, and \
+         Docker 18.09 or later is installed on the remote host: stderr=Host key verification failed."
+            .to_owned(),
+    );
+    facts.endpoint = Ok("ssh://ops@build.example:2222".to_owned());
     check(
         &buildx::judge(&wanted, &facts),
-        expect![[r"
-        buildx               ok          buildx 0.13
-        context              ok          gitlab, at ssh://gitlab
-        daemon               ok          docker 26.1.5 on linux/amd64, with the classic image store
-        builder              broken      gitlab-multiarch with the driver docker-container: gitlab-multiarch0 at gitlab (not known): error during connect: ssh: Could not resolve hostname gitlab
-        builder's emulation  not needed  there is no Dockerfile to look at
-        builder's disk       ok          it keeps 1.5GB
+        expect![[r#"
+            buildx               ok          buildx 0.13
+            context              ok          gitlab, at ssh://ops@build.example:2222
+            daemon               ok          docker 26.1.5 on linux/amd64, with the classic image store
+            builder              broken      gitlab-multiarch with the driver docker-container: gitlab-multiarch0 at gitlab (not known): error during connect: Get "http://docker.example.com/v1.45/info": command [ssh -l ops -p 2222 -- build.example docker system dial-stdio] has exited with exit status 255, please make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=Host key verification failed.
+            builder's emulation  not needed  there is no Dockerfile to look at
+            builder's disk       ok          it keeps 1.5GB
 
-        builder: broken
-          cause: the context's host cannot be logged in to over ssh without a question
-          cure:  log in by hand once, to accept the host's key: ssh gitlab docker version
-                 load the key into an agent (ssh-add), since docker asks no passphrase
-          guide: docs/guide.md#ssh-failed
-    "]],
+            builder: broken
+              cause: the context's host cannot be logged in to over ssh without a question
+              cure:  log in by hand once, to accept the host's key: ssh -p 2222 ops@build.example docker version
+                     load the key into an agent, since docker asks no passphrase: ssh-add
+              guide: docs/guide.md#ssh-failed
+        "#]],
     );
 }
 
@@ -162,6 +169,7 @@ fn what_is_missing_is_said_once() {
     let problem = |known| Problem {
         known: Some(known),
         said: "words".to_owned(),
+        command: "docker buildx version".to_owned(),
     };
     let mut checks = Vec::new();
     for known in [KnownFailure::BuildxMissing, KnownFailure::DockerMissing] {
@@ -187,5 +195,66 @@ fn what_is_missing_is_said_once() {
           cure:  install docker's command line (Debian: docker-cli or docker.io), or build without it: --engine embedded
           guide: docs/guide.md#docker-missing
     "]],
+    );
+}
+
+#[test]
+fn a_failure_that_nobody_knows_is_shown_as_it_is() {
+    let (wanted, mut facts) = farm();
+    let problem = |command: &str, said: &str| Problem {
+        known: None,
+        said: said.to_owned(),
+        command: command.to_owned(),
+    };
+    facts.version = Err(problem(
+        "docker --context gitlab buildx version",
+        "fork/exec /usr/libexec/docker/cli-plugins/docker-buildx: input/output error",
+    ));
+    facts.endpoint = Err(problem(
+        "docker --context gitlab context inspect --format '{{.Endpoints.docker.Host}}'",
+        "open /home/you/.docker/contexts/meta: permission denied",
+    ));
+    facts.daemon = Err(problem(
+        "docker --context gitlab info",
+        "Error response from daemon: client version 1.52 is too new. Maximum supported API version is 1.41",
+    ));
+    let mut checks = buildx::judge(&wanted, &facts);
+    let (wanted, mut facts) = farm();
+    let node = &mut facts.builder.as_mut().unwrap().nodes[0];
+    node.error =
+        Some("failed to list workers: Unimplemented: unknown service moby.buildkit.v1.Control".to_owned());
+    checks.extend(
+        buildx::judge(&wanted, &facts)
+            .into_iter()
+            .filter(|check| check.name == "builder"),
+    );
+    check(
+        &checks,
+        expect![[r"
+            buildx   broken  fork/exec /usr/libexec/docker/cli-plugins/docker-buildx: input/output error
+            context  broken  open /home/you/.docker/contexts/meta: permission denied
+            daemon   broken  Error response from daemon: client version 1.52 is too new. Maximum supported API version is 1.41
+            builder  broken  gitlab-multiarch with the driver docker-container: gitlab-multiarch0 at gitlab (running): failed to list workers: Unimplemented: unknown service moby.buildkit.v1.Control
+
+            buildx: broken
+              cause: `docker --context gitlab buildx version` shows a failure that lrops does not know
+              cure:  see all that it says: docker --context gitlab buildx version
+              guide: docs/guide.md#troubleshooting
+
+            context: broken
+              cause: `docker --context gitlab context inspect --format '{{.Endpoints.docker.Host}}'` shows a failure that lrops does not know
+              cure:  see all that it says: docker --context gitlab context inspect --format '{{.Endpoints.docker.Host}}'
+              guide: docs/guide.md#troubleshooting
+
+            daemon: broken
+              cause: `docker --context gitlab info` shows a failure that lrops does not know
+              cure:  see all that it says: docker --context gitlab info
+              guide: docs/guide.md#troubleshooting
+
+            builder: broken
+              cause: `docker --context gitlab buildx inspect gitlab-multiarch` shows a failure that lrops does not know
+              cure:  see all that it says: docker --context gitlab buildx inspect gitlab-multiarch
+              guide: docs/guide.md#troubleshooting
+        "]],
     );
 }
