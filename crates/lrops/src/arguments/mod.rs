@@ -25,7 +25,7 @@ pub(crate) use image::{
 };
 pub(crate) use judgement::{Judgement, judge};
 pub(crate) use registry::{PublishArguments, PullArguments, PushArguments, RegistryArguments};
-pub(crate) use version::{BuildTime, BumpArguments, VersionArguments};
+pub(crate) use version::{BuildTime, BumpArguments, LatestArguments, VersionArguments};
 
 /// One Dockerfile, one proved multi-platform image.
 #[derive(Debug, Parser)]

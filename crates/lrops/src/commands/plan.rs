@@ -1,6 +1,6 @@
 //! `lrops plan`: what a build would do, grouped by how often it would be done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use lrops_dockerfile::emulation;
@@ -9,6 +9,7 @@ use lrops_model::engine::BuildError;
 use lrops_model::finding::Finding;
 use lrops_model::graph::{Graph, Op, StepId};
 use lrops_model::platform::Platform;
+use lrops_model::reference::Reference;
 use lrops_model::request::BuildRequest;
 use serde::Serialize;
 
@@ -113,6 +114,10 @@ struct Outline {
     dockerfile: String,
     platforms: Vec<Platform>,
     build_platform: Platform,
+    /// The image's names, in the order in which they move.
+    names: Vec<String>,
+    /// What Dockerfiles are told of the project's state.
+    told: BTreeMap<String, String>,
     steps: Vec<Row>,
     findings: Vec<Finding>,
 }
@@ -161,6 +166,8 @@ impl Outline {
             dockerfile: request.dockerfile.name.clone(),
             platforms: request.platforms.clone(),
             build_platform: request.build_platform.clone(),
+            names: request.tags.iter().map(Reference::familiar).collect(),
+            told: intent.told.clone(),
             steps: steps.collect(),
             findings: Vec::new(),
             engine: intent.engine.name(),
@@ -247,6 +254,14 @@ impl std::fmt::Display for Outline {
             platforms.join(", "),
             self.build_platform
         )?;
+        if !self.names.is_empty() {
+            writeln!(f, "called {}", self.names.join(", "))?;
+        }
+        if !self.told.is_empty() {
+            let told = self.told.iter().map(|(name, value)| format!("{name}={value}"));
+            let told: Vec<String> = told.collect();
+            writeln!(f, "told {}", told.join(" "))?;
+        }
         for (platforms, rows) in self.groups() {
             writeln!(f, "\n{}", painted(HEAD, &self.title(&platforms)))?;
             let width = rows
@@ -337,6 +352,8 @@ mod tests {
                 .map(|platform| platform.parse().unwrap())
                 .collect(),
             build_platform: "linux/amd64".parse().unwrap(),
+            names: vec!["app:1.2.3".to_owned(), "app:latest".to_owned()],
+            told: [("VERSION".to_owned(), "1.2.3".to_owned())].into(),
             steps,
             findings: vec![],
         };
@@ -360,6 +377,8 @@ mod tests {
             steps,
             expect![[r"
             Dockerfile for linux/amd64, linux/arm64, linux/arm/v7, built on linux/amd64
+            called app:1.2.3, app:latest
+            told VERSION=1.2.3
 
             Once, for all 3 platforms
               [ui 1/2]  FROM node
@@ -390,6 +409,8 @@ mod tests {
             vec![row("0", 1, "RUN true", &["linux/amd64"])],
             expect![[r"
                 Dockerfile for linux/amd64, built on linux/amd64
+                called app:1.2.3, app:latest
+                told VERSION=1.2.3
 
                 For linux/amd64
                   [0 1/2]  RUN true

@@ -24,7 +24,7 @@ pub(crate) use buildx::{BuildxSection, DeliverWord};
 pub(crate) use context::{ContextEntry, ContextPlace, NestedEntry, is_remote};
 pub(crate) use error::ConfigurationError;
 pub(crate) use file::{FILE_NAME, find, read};
-pub(crate) use registry::{PushSection, RegistrySection};
+pub(crate) use registry::{PushSection, RegistrySection, RepositoryWord};
 
 use crate::arguments::{EngineName, HostCa};
 
@@ -86,6 +86,8 @@ pub(crate) struct BuildSection {
     pub(crate) annotations: BTreeMap<String, String>,
     /// The image's names.
     pub(crate) tags: Vec<Reference>,
+    /// Repositories in which the image is called by git's version.
+    pub(crate) repositories: Vec<RepositoryWord>,
     /// What happens to programs of foreign platforms.
     pub(crate) emulation: Option<EmulationWord>,
     /// How many steps run at a time.

@@ -3,20 +3,24 @@
 //! Precedence: flags, then environment, then `lrops.toml`, then defaults. All that can be wrong with a request is found
 //! here, before a namespace is entered or a thread started.
 
+mod build_info;
 mod contexts;
 mod engine;
 mod host;
 mod hosts;
+mod names;
 mod outputs;
 mod pairs;
 mod places;
 mod platforms;
 mod secrets;
+mod state;
 mod survey;
 #[cfg(test)]
 mod tests;
 mod times;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -40,11 +44,14 @@ use crate::failure::Failure;
 use crate::farm::{FarmFlags, farm_flags};
 use crate::fields;
 use crate::publish::Overwrite;
+use crate::version::Version;
 
+use build_info::Listeners;
 pub(crate) use engine::{EngineChoice, builder_place};
 pub(crate) use outputs::{Destination, Output, parse_outputs};
 pub(crate) use platforms::parse_platforms;
 use platforms::platforms;
+use state::State;
 pub(crate) use survey::{Survey, survey};
 
 /// What is meant by a `lrops build`.
@@ -64,6 +71,10 @@ pub(crate) struct Intent {
     pub(crate) outputs: Vec<Output>,
     /// How it is published, when it is.
     pub(crate) publish: Option<PublishWish>,
+    /// What the Dockerfiles are told of the project's state, by its names.
+    pub(crate) told: BTreeMap<String, String>,
+    /// The command that goes on after a failure, when it is another one than that which was typed.
+    pub(crate) continuation: Option<String>,
     /// How registries are reached.
     pub(crate) registries: RegistryArguments,
     /// How progress is shown.
@@ -106,6 +117,17 @@ pub(crate) enum Method {
     Plan(Format),
 }
 
+/// The project that is built.
+#[derive(Debug)]
+pub(crate) struct Project {
+    /// Where it is looked for, unless it is named.
+    pub(crate) directory: PathBuf,
+    /// `lrops.toml`.
+    pub(crate) configuration: Configuration,
+    /// What its state is called, when that was found out before; else git is asked as soon as it matters.
+    pub(crate) version: Option<Version>,
+}
+
 /// Finds out what is meant.
 ///
 /// # Errors
@@ -113,20 +135,59 @@ pub(crate) enum Method {
 pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> Result<Intent, Failure> {
     let mut arguments = arguments.clone();
     untangle_architectures(&mut arguments);
+    let project = Project {
+        directory: environment.directory.clone(),
+        configuration: find_configuration(&arguments, environment)?,
+        version: None,
+    };
+    resolve_project(arguments, project, environment)
+}
+
+/// Finds out what is meant, for a project that was found before.
+///
+/// # Errors
+/// As [`resolve`].
+pub(crate) fn resolve_project(
+    arguments: BuildArguments,
+    project: Project,
+    environment: &Environment,
+) -> Result<Intent, Failure> {
     let method = method(&arguments)?;
-    let configuration = find_configuration(&arguments, environment)?;
+    let configuration = project.configuration;
     let engine = engine::choose(arguments.engine, &arguments.builder, &configuration, environment);
     let mut notices = judged(&arguments, engine.engine)?;
     let section = &configuration.sections.build;
     let store = environment.store_root(arguments.places.store.as_deref());
-    let place = places::find(&arguments, &configuration, environment, &store)?;
-    let build_args = pairs::build_args(&arguments.build_arg, section, environment)?;
+    let place = places::find(
+        &arguments,
+        &configuration,
+        &project.directory,
+        environment,
+        &store,
+    )?;
+    let mut build_args = pairs::build_args(&arguments.build_arg, section, environment)?;
     let times = times::find(&arguments, section, &build_args, &place.context.path, environment)?;
     notices.extend(times.notice);
     let outputs = parse_outputs(&arguments.output, &environment.directory)?;
     let annotations = pairs::annotations(&arguments.annotation, section, &mut notices)?;
+    let mut named_contexts = contexts::find(&arguments.build_context, &configuration, environment)?;
+    let state = State::of(&place.context.path, project.version, environment);
+    let tags = names::find(&arguments, &configuration, outputs.names, &state, &mut notices)?;
+    let listeners = Listeners {
+        dockerfile: &place.dockerfile,
+        build_args: &mut build_args,
+        contexts: &mut named_contexts,
+        typed: &arguments.build_arg,
+    };
+    let told = build_info::tell(
+        listeners,
+        &state,
+        arguments.build_time,
+        environment.now,
+        &mut notices,
+    );
     let request = BuildRequest {
-        named_contexts: contexts::find(&arguments.build_context, &configuration, environment)?,
+        named_contexts,
         dockerfile: place.dockerfile,
         context: place.context,
         target: arguments.target.clone().or_else(|| section.target.clone()),
@@ -136,7 +197,7 @@ pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> 
         build_args,
         labels: pairs::labels(&arguments.label, section),
         annotations: annotations.into_iter().chain(outputs.annotations).collect(),
-        tags: tags(&arguments, &configuration, outputs.names)?,
+        tags,
         secrets: secrets::read(&arguments.secret, environment)?,
         cache: cache_use(&arguments),
         pull: pull(&arguments),
@@ -145,17 +206,9 @@ pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> 
         emulation: emulation(&arguments, section.emulation)?,
         host_ca: host::certificate_authorities(&arguments, section, environment)?,
         extra_hosts: hosts::parse(&arguments.add_host)?,
-        shm_size: arguments
-            .shm_size
-            .as_deref()
-            .map(|size| flag("--shm-size", fields::bytes(size)))
-            .transpose()?,
+        shm_size: shm_size(arguments.shm_size.as_deref())?,
         allow_insecure: allow_insecure(&arguments.allow)?,
-        compression: compression(
-            arguments.compression.as_deref(),
-            outputs.compression,
-            section.compression,
-        )?,
+        compression: compression(&arguments, outputs.compression, section.compression)?,
         timestamps: times.timestamps,
         created: times.created,
         now: environment.now,
@@ -171,6 +224,8 @@ pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> 
         method,
         outputs: outputs.places,
         publish,
+        told,
+        continuation: None,
         registries: arguments.registries,
         progress: progress(arguments.progress, arguments.quiet == Some(true), environment)?,
         iidfile: arguments.iidfile.map(|path| environment.absolute(&path)),
@@ -198,7 +253,8 @@ fn publish(
     if tags.is_empty() {
         return Err(Failure::usage_advised(
             "--push: the image has no name to be published under",
-            "give it one: --tag registry.example/team/app:1.2.3, or tags under [build] in lrops.toml",
+            "give it one: --tag registry.example/team/app:1.2.3, or --repository registry.example/team/app for a name by \
+             git's version; or tags or repositories under [build] in lrops.toml",
         ));
     }
     Ok(Some(PublishWish {
@@ -308,37 +364,6 @@ pub(crate) fn configuration_near(
     }
 }
 
-fn tags(
-    arguments: &BuildArguments,
-    configuration: &Configuration,
-    from_outputs: Vec<Reference>,
-) -> Result<Vec<Reference>, Failure> {
-    let mut tags = from_outputs;
-    for text in &arguments.tag {
-        let reference: Reference = flag("--tag", text.parse())?;
-        if reference.digest().is_some() {
-            return Err(Failure::usage(format!(
-                "--tag: {text:?} has a digest; a digest cannot be chosen"
-            )));
-        }
-        tags.push(reference);
-    }
-    if tags.is_empty() {
-        tags.clone_from(&configuration.sections.build.tags);
-    }
-    let mut kept: Vec<Reference> = Vec::new();
-    for tag in tags {
-        let tag = tag
-            .tag_or_latest()
-            .and_then(|name| tag.with_tag(name).ok())
-            .unwrap_or(tag);
-        if !kept.contains(&tag) {
-            kept.push(tag);
-        }
-    }
-    Ok(kept)
-}
-
 fn cache_use(arguments: &BuildArguments) -> CacheUse {
     if arguments.no_cache == Some(true) {
         CacheUse::None
@@ -420,12 +445,19 @@ fn allow_insecure(allowed: &[String]) -> Result<bool, Failure> {
     Ok(insecure)
 }
 
+fn shm_size(typed: Option<&str>) -> Result<Option<u64>, Failure> {
+    let size = typed.map(|size| flag("--shm-size", fields::bytes(size)));
+    size.transpose()
+}
+
 fn compression(
-    typed: Option<&str>,
+    arguments: &BuildArguments,
     from_output: Option<Compression>,
     configured: Option<Compression>,
 ) -> Result<Compression, Failure> {
-    let typed = typed
+    let typed = arguments
+        .compression
+        .as_deref()
         .map(|text| flag("--compression", outputs::parse_compression(text)))
         .transpose()?;
     Ok(typed.or(from_output).or(configured).unwrap_or(Compression::Gzip))
