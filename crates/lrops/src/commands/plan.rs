@@ -10,7 +10,7 @@ use lrops_model::finding::Finding;
 use lrops_model::graph::{Graph, Op, StepId};
 use lrops_model::platform::Platform;
 use lrops_model::reference::Reference;
-use lrops_model::request::BuildRequest;
+use lrops_model::request::{BuildRequest, DockerfileText};
 use serde::Serialize;
 
 use super::build::open;
@@ -19,11 +19,11 @@ use crate::amounts;
 use crate::arguments::{EngineName, Format, PlanArguments, ProgressMode};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::farm::Farm;
+use crate::farm::{self, Farm};
 use crate::progress::{Progress, instruction_line};
 use crate::report::{self, Source};
 use crate::request::{Intent, resolve};
-use crate::session::Session;
+use crate::session::{Session, Use};
 use crate::style::{ACCENT, DIM, GOOD, HEAD, WARN, painted};
 
 /// Shows the plan of a build.
@@ -59,17 +59,40 @@ pub(super) fn plan(intent: &Intent, format: Format, environment: &Environment) -
     match format {
         Format::Json => print_json(&outline),
         Format::Text => {
-            let dockerfile = &intent.request.dockerfile;
-            if !outline.findings.is_empty() {
-                let source = Source {
-                    name: &dockerfile.name,
-                    text: &dockerfile.text,
-                };
-                say(&format!("{}\n", report::findings(&outline.findings, source)));
-            }
+            outline.show_findings(&intent.request.dockerfile);
             print(&outline.to_string())
         }
     }
+}
+
+/// Returns the plan of a request as its Dockerfile alone tells it, without looking at any image and without namespaces.
+///
+/// # Errors
+/// When it cannot be planned, or emulation is denied.
+pub(super) fn told_by_dockerfile(intent: &Intent, environment: &Environment) -> Result<String, Failure> {
+    let outline = match intent.engine.engine {
+        EngineName::Embedded => {
+            let graph = farm::graph(&intent.request);
+            let findings = farm::emulation_findings(&graph, &intent.request)?;
+            let outline = Outline::new(intent, &intent.request, &graph, &BTreeSet::new());
+            Outline { findings, ..outline }
+        }
+        EngineName::Buildx => {
+            let session = Session::open(
+                &intent.store,
+                intent.configuration.clone(),
+                &intent.registries,
+                environment,
+                Use::Farm(&intent.request.cancel),
+            )?;
+            let progress = Progress::begin(ProgressMode::Quiet, intent.request.platforms.len());
+            let outline = farm(intent, &session, &progress, environment);
+            progress.finish();
+            outline?
+        }
+    };
+    outline.show_findings(&intent.request.dockerfile);
+    Ok(outline.to_string())
 }
 
 fn embedded(intent: &Intent, session: &Session, progress: &Progress) -> Result<Outline, Failure> {
@@ -174,6 +197,17 @@ impl Outline {
             because: intent.engine.reason.clone(),
             commands: Vec::new(),
         }
+    }
+
+    fn show_findings(&self, dockerfile: &DockerfileText) {
+        if self.findings.is_empty() {
+            return;
+        }
+        let source = Source {
+            name: &dockerfile.name,
+            text: &dockerfile.text,
+        };
+        say(&format!("{}\n", report::findings(&self.findings, source)));
     }
 
     /// The steps by the platforms that they serve: the widest groups first, then in the order of the platforms.

@@ -60,6 +60,8 @@ pub(crate) struct Sections {
     pub(crate) buildx: BuildxSection,
     /// `[push]`.
     pub(crate) push: PushSection,
+    /// `[hooks]`: what a release runs.
+    pub(crate) hooks: HooksSection,
     /// `[verify]`.
     pub(crate) verify: VerifySection,
     /// `[store]`.
@@ -121,6 +123,14 @@ impl From<EngineWord> for EngineName {
             EngineWord::Buildx => Self::Buildx,
         }
     }
+}
+
+/// `[hooks]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HooksSection {
+    /// Lines of shell that run before a release is built.
+    pub(crate) before_build: Vec<String>,
 }
 
 /// `[verify]`.

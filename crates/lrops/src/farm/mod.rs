@@ -34,7 +34,7 @@ use crate::request::Intent;
 use crate::session::Session;
 
 use outline::Outlined;
-pub(crate) use outline::emulated_platforms;
+pub(crate) use outline::{emulated_platforms, graph};
 pub(crate) use passed_on::{FarmFlags, farm_flags};
 
 /// A request, ready for buildx.
@@ -219,6 +219,22 @@ fn delivery(intent: &Intent, builder: &BuilderFacts) -> Delivery {
     }
 }
 
+/// Returns what a person should know of the emulation that a request takes.
+///
+/// # Errors
+/// When it is denied.
+pub(crate) fn emulation_findings(graph: &Graph, request: &BuildRequest) -> Result<Vec<Finding>, Failure> {
+    let findings = emulation::findings(graph, request);
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(Failure::Build(BuildError::Dockerfile {
+            name: request.dockerfile.name.clone(),
+            text: request.dockerfile.text.clone(),
+            findings,
+        }));
+    }
+    Ok(findings)
+}
+
 impl Outlined {
     /// Tells of what would be emulated at the builder, and stops where that is denied or cannot be.
     fn announce(
@@ -236,15 +252,7 @@ impl Outlined {
             shared: 0,
             emulated: number(emulated.len()),
         });
-        let findings = emulation::findings(&self.graph, request);
-        if findings.iter().any(|finding| finding.severity == Severity::Error) {
-            return Err(Failure::Build(BuildError::Dockerfile {
-                name: request.dockerfile.name.clone(),
-                text: request.dockerfile.text.clone(),
-                findings,
-            }));
-        }
-        for finding in findings {
+        for finding in emulation_findings(&self.graph, request)? {
             progress.event(&BuildEvent::Found { finding });
         }
         let can = |platform: &Platform| builder.platforms().any(|own| own.runs_natively(platform));
