@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 use lrops_testkit::registry::RegistryServer;
 
@@ -46,6 +48,26 @@ pub(crate) fn sample(registry: &str) -> Project {
     );
     project.git(&["add", "."]);
     project.commit("build it");
+    project
+}
+
+/// Returns `examples/hello` in a repository of its own that is released to a registry, and built in the store that all
+/// such tests share.
+pub(crate) fn hello(registry: &str) -> Project {
+    static STORE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let store = STORE.get_or_init(|| tempfile::tempdir_in("/var/tmp").unwrap());
+    let mut project = Project::with_origin();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/hello");
+    let mut copy = Command::new("cp");
+    copy.arg("-r").arg(example.join(".")).arg(project.path());
+    assert!(copy.status().unwrap().success());
+    let path = project.path().join("lrops.toml");
+    let text = fs::read_to_string(path).unwrap();
+    let repositories = format!("[build]\nrepositories = ['{registry}/{REPOSITORY}']");
+    project.write("lrops.toml", &text.replacen("[build]", &repositories, 1));
+    project.git(&["add", "."]);
+    project.commit("hello");
+    project.set("LROPS_ROOT", &store.path().display().to_string());
     project
 }
 
