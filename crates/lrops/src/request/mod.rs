@@ -11,6 +11,7 @@ mod hosts;
 mod names;
 mod outputs;
 mod pairs;
+mod parts;
 mod places;
 mod platforms;
 mod secrets;
@@ -21,16 +22,12 @@ mod tests;
 mod times;
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use lrops_buildx::BuilderPlace;
-use lrops_model::cancel::CancelToken;
-use lrops_model::graph::RunNetwork;
-use lrops_model::oci::Compression;
 use lrops_model::platform::Platform;
 use lrops_model::reference::Reference;
-use lrops_model::request::{BuildRequest, CacheUse, EmulationPolicy, PullPolicy};
+use lrops_model::request::BuildRequest;
 use lrops_remote::registry::PushSettings;
 
 use crate::arguments::{
@@ -38,17 +35,17 @@ use crate::arguments::{
     RegistryArguments, judge,
 };
 use crate::commands::{overwrite, push_settings};
-use crate::configuration::{self, Configuration, EmulationWord, NetworkWord};
+use crate::configuration::{self, Configuration};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::farm::{FarmFlags, farm_flags};
-use crate::fields;
 use crate::publish::Overwrite;
 use crate::version::Version;
 
 use build_info::Listeners;
 pub(crate) use engine::{EngineChoice, builder_place};
 pub(crate) use outputs::{Destination, Output, parse_outputs};
+use parts::Parts;
 pub(crate) use platforms::parse_platforms;
 use platforms::platforms;
 use state::State;
@@ -166,8 +163,8 @@ pub(crate) fn resolve_project(
         &store,
     )?;
     let mut build_args = pairs::build_args(&arguments.build_arg, section, environment)?;
-    let times = times::find(&arguments, section, &build_args, &place.context.path, environment)?;
-    notices.extend(times.notice);
+    let mut times = times::find(&arguments, section, &build_args, &place.context.path, environment)?;
+    notices.extend(times.notice.take());
     let outputs = parse_outputs(&arguments.output, &environment.directory)?;
     let annotations = pairs::annotations(&arguments.annotation, section, &mut notices)?;
     let mut named_contexts = contexts::find(&arguments.build_context, &configuration, environment)?;
@@ -186,34 +183,16 @@ pub(crate) fn resolve_project(
         environment.now,
         &mut notices,
     );
-    let request = BuildRequest {
+    let parts = Parts {
         named_contexts,
-        dockerfile: place.dockerfile,
-        context: place.context,
-        target: arguments.target.clone().or_else(|| section.target.clone()),
-        platforms: platforms(&arguments, &configuration, environment)?,
-        build_platform: Platform::host(),
-        proxy_variables: host::proxy_variables(&build_args, environment)?,
         build_args,
-        labels: pairs::labels(&arguments.label, section),
-        annotations: annotations.into_iter().chain(outputs.annotations).collect(),
         tags,
-        secrets: secrets::read(&arguments.secret, environment)?,
-        cache: cache_use(&arguments),
-        pull: pull(&arguments),
-        jobs: jobs(&arguments, section.jobs)?,
-        network: network(&arguments, section.network)?,
-        emulation: emulation(&arguments, section.emulation)?,
-        host_ca: host::certificate_authorities(&arguments, section, environment)?,
-        extra_hosts: hosts::parse(&arguments.add_host)?,
-        shm_size: shm_size(arguments.shm_size.as_deref())?,
-        allow_insecure: allow_insecure(&arguments.allow)?,
-        compression: compression(&arguments, outputs.compression, section.compression)?,
-        timestamps: times.timestamps,
-        created: times.created,
-        now: environment.now,
-        cancel: CancelToken::new(),
+        times,
+        annotations: annotations.into_iter().chain(outputs.annotations).collect(),
+        compression: outputs.compression,
+        place,
     };
+    let request = parts.request(&arguments, &configuration, environment)?;
     let publish = publish(&arguments, &configuration, &outputs.places, &request.tags)?;
     let builder = builder_place(&arguments.builder, &configuration, environment);
     Ok(Intent {
@@ -362,105 +341,6 @@ pub(crate) fn configuration_near(
         Some(path) => Ok(configuration::read(&path)?),
         None => Ok(Configuration::default()),
     }
-}
-
-fn cache_use(arguments: &BuildArguments) -> CacheUse {
-    if arguments.no_cache == Some(true) {
-        CacheUse::None
-    } else if arguments.no_cache_filter.is_empty() {
-        CacheUse::All
-    } else {
-        CacheUse::Except(arguments.no_cache_filter.clone())
-    }
-}
-
-fn pull(arguments: &BuildArguments) -> PullPolicy {
-    if arguments.pull == Some(true) {
-        PullPolicy::Always
-    } else {
-        PullPolicy::Missing
-    }
-}
-
-fn jobs(arguments: &BuildArguments, configured: Option<NonZeroUsize>) -> Result<usize, Failure> {
-    match (arguments.jobs, configured) {
-        (Some(0), _) => Err(Failure::usage("--jobs: at least one step must run at a time")),
-        (Some(jobs), _) => Ok(jobs),
-        (None, Some(jobs)) => Ok(jobs.get()),
-        (None, None) => Ok(std::thread::available_parallelism().map_or(2, NonZeroUsize::get)),
-    }
-}
-
-fn network(arguments: &BuildArguments, configured: Option<NetworkWord>) -> Result<RunNetwork, Failure> {
-    match arguments.network.as_deref() {
-        Some("default" | "host" | "") => Ok(RunNetwork::Host),
-        Some("none") => Ok(RunNetwork::None),
-        Some(other) => Err(Failure::usage_advised(
-            format!("--network: there is no network {other:?}"),
-            "commands can have the host's network (default) or none",
-        )),
-        None if configured == Some(NetworkWord::None) => Ok(RunNetwork::None),
-        None => Ok(RunNetwork::Host),
-    }
-}
-
-fn emulation(
-    arguments: &BuildArguments,
-    configured: Option<EmulationWord>,
-) -> Result<EmulationPolicy, Failure> {
-    match (arguments.emulation.as_deref(), configured) {
-        (Some("deny"), _) | (None, Some(EmulationWord::Deny)) => Ok(EmulationPolicy::Deny),
-        (Some("allow"), _) | (None, Some(EmulationWord::Allow)) => Ok(EmulationPolicy::Allow),
-        (Some("warn"), _) | (None, Some(EmulationWord::Warn) | None) => Ok(EmulationPolicy::Warn),
-        (Some(other), _) => Err(Failure::usage(format!(
-            "--emulation: {other:?} is none of deny, warn and allow"
-        ))),
-    }
-}
-
-fn allow_insecure(allowed: &[String]) -> Result<bool, Failure> {
-    let mut insecure = false;
-    for entitlement in allowed {
-        match entitlement.as_str() {
-            "security.insecure" => insecure = true,
-            // Commands share the host's network anyway.
-            "network.host" => {}
-            // Judged with the engine in mind.
-            device if device == "device" || device.starts_with("device=") => {}
-            "buildx.local.delete" => {
-                return Err(Failure::not_yet(
-                    "--allow=buildx.local.delete",
-                    "lrops deletes no files of an output",
-                ));
-            }
-            other => {
-                let message = format!("--allow: unknown entitlement {other:?}");
-                return Err(Failure::usage_advised(
-                    message,
-                    "known are network.host and security.insecure",
-                ));
-            }
-        }
-    }
-    Ok(insecure)
-}
-
-fn shm_size(typed: Option<&str>) -> Result<Option<u64>, Failure> {
-    let size = typed.map(|size| flag("--shm-size", fields::bytes(size)));
-    size.transpose()
-}
-
-fn compression(
-    arguments: &BuildArguments,
-    from_output: Option<Compression>,
-    configured: Option<Compression>,
-) -> Result<Compression, Failure> {
-    let typed = arguments
-        .compression
-        .as_deref()
-        .map(|text| flag("--compression", outputs::parse_compression(text)))
-        .transpose()?;
-    Ok(typed.or(from_output).or(configured).unwrap_or(Compression::Gzip))
 }
 
 /// Returns how progress is shown; `auto` is decided here.

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use clap::Parser;
 use expect_test::{Expect, expect};
+use lrops_model::oci::Compression;
 use lrops_model::request::{NamedContext, Timestamps};
 
 use super::*;

@@ -24,7 +24,7 @@ fn digest(project: &Project, name: &str) -> String {
         .lrops(&["image", "inspect", "--format=json", &name])
         .exits(0);
     let inspected: Value = serde_json::from_str(&inspected.stdout()).unwrap();
-    inspected["digest"].as_str().unwrap().to_owned()
+    inspected["descriptor"]["digest"].as_str().unwrap().to_owned()
 }
 
 #[test]

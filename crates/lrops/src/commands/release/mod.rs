@@ -14,7 +14,7 @@ use lrops_model::cancel::CancelToken;
 use lrops_model::reference::Reference;
 
 use super::{build, plan, print, say, version};
-use crate::arguments::{BuildTime, ReleaseArguments};
+use crate::arguments::{BuildTime, EngineName, ReleaseArguments};
 use crate::configuration::{self, Configuration};
 use crate::environment::{Environment, quoted};
 use crate::failure::Failure;
@@ -68,22 +68,24 @@ pub(super) fn run(arguments: &ReleaseArguments, environment: &Environment) -> Re
         intent = release.intent(&cancel)?;
     }
     drop(early);
-    let root = build::carry_out(&intent, environment)?;
+    let root = build::carry_out(&intent, environment).inspect_err(|failure| {
+        if matches!(failure, Failure::Build(_)) && intent.engine.engine == EngineName::Buildx {
+            say(&report::notice(&format!(
+                "{} is gone, and a command that names it does not work any more; to try again: {}",
+                tree.path().display(),
+                release.again()
+            )));
+        }
+    })?;
     if environment.data_terminal {
         // A person has read it in the summary.
         return Ok(());
     }
-    let images: BTreeSet<String> = intent
-        .request
-        .tags
-        .iter()
-        .map(|name| name.with_digest(root.digest).to_string())
+    let names = intent.request.tags.iter();
+    let images: BTreeSet<String> = names
+        .map(|name| format!("{}\n", name.with_digest(root.digest)))
         .collect();
-    print(
-        &images
-            .into_iter()
-            .fold(String::new(), |text, image| text + &image + "\n"),
-    )
+    print(&images.into_iter().collect::<String>())
 }
 
 /// A version that is going to be released.

@@ -34,10 +34,8 @@ impl Tree {
     ) -> Result<Self, Failure> {
         let in_use = store.use_lock(cancel);
         let in_use = in_use.map_err(|source| Failure::work("failed to use the store", source))?;
-        let path = store.tmp().join(format!("release-{}", std::process::id()));
-        fs::create_dir(&path).map_err(|source| Failure::write(&path, source))?;
         let tree = Self {
-            path,
+            path: new_directory(store.tmp())?,
             _in_use: in_use,
         };
         // Modes of files are part of an image, and are not to depend on who makes the release.
@@ -62,6 +60,19 @@ impl Drop for Tree {
     fn drop(&mut self) {
         // What hooks made may not let itself be removed so simply; the store's next user removes it.
         let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Makes a directory that nobody else has: processes of different containers may share a store, and a number.
+fn new_directory(parent: &Path) -> Result<PathBuf, Failure> {
+    let mut number = std::process::id();
+    loop {
+        let path = parent.join(format!("release-{number}"));
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number = number.wrapping_add(1),
+            Err(source) => return Err(Failure::write(path, source)),
+        }
     }
 }
 
