@@ -45,10 +45,8 @@ impl Repository {
         self.git.ask(doing, &clone)?;
         let copy = self.git.elsewhere(directory);
         // Submodules and large files are looked for where a fresh clone would look.
-        let address = self.git.run(&["config", "--get", "remote.origin.url"])?;
-        if address.status.success() {
-            let address = String::from_utf8_lossy(&address.stdout);
-            copy.ask(doing, &["remote", "set-url", "origin", "--", address.trim_end()])?;
+        if let Some(address) = self.origin()? {
+            copy.ask(doing, &["remote", "set-url", "origin", "--", &address])?;
         }
         let checkout = ["checkout", "--quiet", "--force", "--detach", commit];
         copy.ask(&format!("check out {commit}"), &checkout)?;
@@ -60,5 +58,19 @@ impl Repository {
             borrowing.ask("check out the submodules", &update)?;
         }
         Ok(())
+    }
+
+    /// Returns the address of the remote `origin`, wherever it is asked for from.
+    fn origin(&self) -> Result<Option<String>, GitError> {
+        let output = self.git.run(&["config", "--get", "remote.origin.url"])?;
+        let address = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+        if !address.starts_with('.') {
+            return Ok(output.status.success().then_some(address));
+        }
+        // A path from the top of the work tree.
+        let output = self.git.run(&["rev-parse", "--show-toplevel"])?;
+        let top = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+        let whole = Path::new(&top).join(address).display().to_string();
+        Ok(output.status.success().then_some(whole))
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use lrops_testkit::registry::{Access, RegistryServer};
 
 use crate::project::{Project, Ran};
-use crate::sample::{hello, tags};
+use crate::sample::{hello, program, tags};
 
 /// Targets that are tried elsewhere, or that try everything.
 const NOT_HERE: [&str; 3] = ["demo", "help", "test"];
@@ -33,17 +33,12 @@ impl Maker {
     /// Returns `make TARGET`.
     fn command(&mut self, target: &str, arguments: &str) -> Command {
         self.typed.insert(target.to_owned());
-        let like = self.project.lrops_command(&self.project.path());
-        let mut command = Command::new("make");
-        command.env_clear();
-        command.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let mut command = program(&self.project, "make", &root());
         command
-            .current_dir(root())
             .args(["--no-print-directory", target])
             .arg(format!("IMAGE_DIR={}", self.project.path().display()))
             .arg(format!("LROPS={}", env!("CARGO_BIN_EXE_lrops")))
-            .arg(format!("ARGS={arguments}"))
-            .stdin(Stdio::null());
+            .arg(format!("ARGS={arguments}"));
         command
     }
 
@@ -53,7 +48,7 @@ impl Maker {
     }
 }
 
-fn root() -> std::path::PathBuf {
+fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
@@ -108,25 +103,17 @@ fn images(maker: &mut Maker) {
 }
 
 fn releases(maker: &mut Maker) {
-    let mut command = maker.command("docker-interactive", "--push");
-    // `script` gives it the terminal that it wants.
+    let command = maker.command("docker-interactive", "--push");
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<String> = words
         .map(|word| format!("'{}'", word.to_str().unwrap()))
         .collect();
-    let mut at_terminal = Command::new("script");
+    // `script` gives it the terminal that it wants.
+    let mut at_terminal = program(&maker.project, "script", &root());
     at_terminal
-        .env_clear()
-        .envs(
-            command
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
-        .current_dir(root())
         .args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
-    command.stdin(Stdio::null());
     let mut child = at_terminal.spawn().unwrap();
     let mut keys = child.stdin.take().unwrap();
     keys.write_all(b"v1.0.0\ny\n").unwrap();

@@ -1,10 +1,11 @@
 //! A project whose image needs no program and no network.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use lrops_testkit::registry::RegistryServer;
@@ -69,6 +70,15 @@ pub(crate) fn hello(registry: &str) -> Project {
     project.commit("hello");
     project.set("LROPS_ROOT", &store.path().display().to_string());
     project
+}
+
+/// Returns another program, to be started in a directory as lrops would be.
+pub(crate) fn program(project: &Project, name: impl AsRef<OsStr>, directory: &Path) -> Command {
+    let like = project.lrops_command(directory);
+    let mut command = Command::new(name);
+    command.env_clear().current_dir(directory).stdin(Stdio::null());
+    command.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command
 }
 
 /// The digests that tags of the repository name.

@@ -1,13 +1,14 @@
 //! The tag's tree: what the user has at hand is neither read nor changed.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use lrops_testkit::registry::{Access, RegistryServer};
 
-use crate::project::Project;
-use crate::sample::{everything, sample, tags, temporary_trees};
+use crate::project::{Project, Ran};
+use crate::sample::{everything, program, sample, tags, temporary_trees};
 
 #[test]
 fn a_work_tree_that_is_at_work_is_left_alone() {
@@ -99,30 +100,13 @@ fn the_image_depends_neither_on_who_releases_nor_on_where_nor_on_when() {
     project.git(&["add", "."]);
     project.commit("a program");
     project.tag("v1.0.0");
-    let line = format!("umask 077; exec {}", env!("CARGO_BIN_EXE_lrops"));
+    let line = format!("umask 077; exec {} release", env!("CARGO_BIN_EXE_lrops"));
     let digests = ["one", "two"].map(|store| {
-        let mut command = std::process::Command::new("sh");
-        let like = project.lrops_command(&project.path());
-        let variables = like.get_envs().filter_map(|(name, value)| Some((name, value?)));
-        let output = command
-            .env_clear()
-            .envs(variables)
-            .current_dir(project.path())
-            .args([
-                "-c",
-                &format!(
-                    "{line} release --tag=v1.0.0 --yes --store={}",
-                    project.beside(store).display()
-                ),
-            ])
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap()
+        let store = project.beside(store).display().to_string();
+        let line = format!("{line} --tag=v1.0.0 --yes --store={store}");
+        let mut command = program(&project, "sh", &project.path());
+        let ran = Ran(command.args(["-c", &line]).output().unwrap());
+        ran.exits(0).stdout()
     });
     assert_eq!(digests[0], digests[1]);
     let ran = project.lrops(&["release", "--tag=v1.0.0", "--yes"]).exits(0);
@@ -141,6 +125,8 @@ fn submodules_attributes_and_links_are_those_of_a_fresh_clone() {
     ] {
         project.set(name, value);
     }
+    // A path from the work tree's top.
+    project.git(&["remote", "set-url", "origin", "../origin.git"]);
     let library = project.beside("library");
     fs::create_dir(&library).unwrap();
     for arguments in [
@@ -188,6 +174,62 @@ fn a_bare_repository_is_released_too() {
     assert_eq!(tags(&server).len(), 2);
 }
 
+#[test]
+fn a_linked_work_tree_and_a_shallow_clone_are_repositories_too() {
+    let server = RegistryServer::start(Access::Open);
+    let project = sample(&server.name());
+    project.lrops(&["bump", "major"]).exits(0);
+    let release = ["release", "--tag=v1.0.0", "--push", "--yes"];
+    let linked = project.beside("linked");
+    project.git(&[
+        "worktree",
+        "add",
+        "--quiet",
+        "--detach",
+        &linked.display().to_string(),
+    ]);
+    let before = everything(&project.path());
+    let released = project.lrops_in(&linked, &release).exits(0);
+    assert!(everything(&project.path()) == before);
+    let shallow = project.beside("shallow");
+    let origin = format!("file://{}", project.origin().display());
+    let clone = ["clone", "--quiet", "--depth=1", "--branch=v1.0.0", &origin];
+    project.git(&[&clone[..], &[&shallow.display().to_string()]].concat());
+    let again = project.lrops_in(&shallow, &release).exits(0);
+    let again = again.says("latest does not move");
+    assert_eq!(again.stdout(), released.stdout());
+}
+
+#[test]
+fn an_ordinary_user_releases_the_same_image_and_hooks_are_that_user() {
+    const USER: u32 = 4321;
+    let server = RegistryServer::start(Access::Open);
+    let project = sample(&server.name());
+    let path = project.path().join("lrops.toml");
+    let text = fs::read_to_string(path).unwrap();
+    project.write(
+        "lrops.toml",
+        &format!("{text}[hooks]\nbefore_build = ['echo hook of $(id -u)']\n"),
+    );
+    project.git(&["commit", "--quiet", "--all", "--message=hook"]);
+    project.tag("v1.0.0");
+    let by_root = project.lrops(&["release", "--tag=v1.0.0", "--yes", "--store=../store"]);
+    let by_root = by_root.exits(0).says("hook of 0\n").stdout();
+    let own = project.beside("lrops");
+    fs::copy(env!("CARGO_BIN_EXE_lrops"), &own).unwrap();
+    let owner = format!("{USER}:{USER}");
+    let chown = Command::new("chown")
+        .args(["-R", &owner])
+        .arg(project.beside(""))
+        .status();
+    assert!(chown.unwrap().success());
+    let mut command = program(&project, own, &project.path());
+    command.args(["release", "--tag=v1.0.0", "--push", "--yes"]);
+    let ran = Ran(command.uid(USER).gid(USER).output().unwrap()).exits(0);
+    ran.says(&format!("hook of {USER}\n")).prints(&by_root);
+    assert!(temporary_trees(&project).is_empty());
+}
+
 /// What lies in a store's temporary place when nobody uses it is removed by whoever uses it next.
 #[test]
 fn a_tree_that_a_killed_release_left_is_removed() {
@@ -197,7 +239,6 @@ fn a_tree_that_a_killed_release_left_is_removed() {
     project.lrops(&["release", "--tag=v1.0.0", "--yes"]).exits(0);
     let left = project.beside(".cache/lrops/tmp/release-1");
     fs::create_dir_all(left.join("part")).unwrap();
-    assert!(Path::new(&left).metadata().unwrap().mode() & 0o700 == 0o700);
     project.lrops(&["release", "--tag=v1.0.0", "--yes"]).exits(0);
     assert!(temporary_trees(&project).is_empty());
 }
