@@ -432,10 +432,10 @@ fn what_is_typed_wrongly_is_refused_with_advice() {
     );
     desk.check_refusal(
         &["--push"],
-        expect![[r#"
+        expect![[r"
             error: --push: the image has no name to be published under
              |
-             = help: give it one: --tag registry.example/team/app:1.2.3, or --repository registry.example/team/app for a name by git's version; or tags or repositories under [build] in lrops.toml"#]],
+             = help: give it one: --tag registry.example/team/app:1.2.3, or --repository registry.example/team/app for a name by git's version; or tags or repositories under [build] in lrops.toml"]],
     );
     desk.check_refusal(
         &["--network", "bridge"],
