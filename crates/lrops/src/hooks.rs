@@ -96,22 +96,50 @@ fn end(mut child: Child, cancel: &CancelToken) -> io::Result<ExitStatus> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+
     use super::*;
+
+    #[test]
+    fn a_hook_sees_its_variables_and_its_end_is_told() {
+        let variables = [("VERSION", "1.2.3".to_owned())];
+        let place = HookPlace {
+            directory: Path::new("/"),
+            variables: &variables,
+        };
+        let cancel = CancelToken::new();
+        place.run("test \"$VERSION $PWD\" = '1.2.3 /'", &cancel).unwrap();
+        let failure = place.run("exit 3", &cancel).unwrap_err();
+        assert!(failure.to_string().contains("exit status: 3"), "{failure}");
+    }
 
     #[test]
     fn a_hook_that_is_stopped_ends_with_all_that_it_started() {
         let directory = tempfile::tempdir().unwrap();
         let place = HookPlace {
             directory: directory.path(),
-            variables: &[("VERSION", "1.2.3".to_owned())],
+            variables: &[],
         };
         let cancel = CancelToken::new();
-        place.run("test \"$VERSION\" = 1.2.3", &cancel).unwrap();
-        let failure = place.run("exit 3", &cancel).unwrap_err();
-        assert!(failure.to_string().contains("exit status: 3"), "{failure}");
-        cancel.cancel();
-        let line = "sleep 600 & echo $! > child; trap '' TERM; wait";
-        let stopped = place.run(line, &cancel);
+        // What the hook starts holds the pipe as long as it lives.
+        let (mut lives, held) = io::pipe().unwrap();
+        let begun = directory.path().join("begun");
+        let line = format!(
+            "exec 2>/proc/{}/fd/{}; sleep 600 & : > begun; wait",
+            std::process::id(),
+            held.as_raw_fd()
+        );
+        let stopped = std::thread::scope(|scope| {
+            let running = scope.spawn(|| place.run(&line, &cancel));
+            while !begun.exists() {
+                std::thread::sleep(LOOK_EVERY);
+            }
+            cancel.cancel();
+            running.join().unwrap()
+        });
         assert!(matches!(stopped, Err(Failure::Cancelled)), "{stopped:?}");
+        drop(held);
+        assert_eq!(lives.read(&mut [0]).unwrap(), 0, "everybody let go of it");
     }
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use lrops_dockerfile::emulation;
+use lrops_dockerfile::instruction::Dockerfile;
 use lrops_engine::plan::is_shown;
 use lrops_model::engine::BuildError;
-use lrops_model::finding::Finding;
+use lrops_model::finding::{Finding, Severity};
 use lrops_model::graph::{Graph, Op, StepId};
 use lrops_model::platform::Platform;
 use lrops_model::reference::Reference;
@@ -72,6 +73,7 @@ pub(super) fn plan(intent: &Intent, format: Format, environment: &Environment) -
 pub(super) fn told_by_dockerfile(intent: &Intent, environment: &Environment) -> Result<String, Failure> {
     let outline = match intent.engine.engine {
         EngineName::Embedded => {
+            refuse_mistakes(&intent.request.dockerfile)?;
             let graph = farm::graph(&intent.request);
             let findings = farm::emulation_findings(&graph, &intent.request)?;
             let outline = Outline::new(intent, &intent.request, &graph, &BTreeSet::new());
@@ -93,6 +95,19 @@ pub(super) fn told_by_dockerfile(intent: &Intent, environment: &Environment) -> 
     };
     outline.show_findings(&intent.request.dockerfile);
     Ok(outline.to_string())
+}
+
+/// Stops at what no build could read. buildx judges by itself, perhaps with another syntax.
+fn refuse_mistakes(dockerfile: &DockerfileText) -> Result<(), Failure> {
+    let (_, findings) = Dockerfile::parse(&dockerfile.text);
+    if findings.iter().all(|finding| finding.severity != Severity::Error) {
+        return Ok(());
+    }
+    Err(Failure::Build(BuildError::Dockerfile {
+        name: dockerfile.name.clone(),
+        text: dockerfile.text.clone(),
+        findings,
+    }))
 }
 
 fn embedded(intent: &Intent, session: &Session, progress: &Progress) -> Result<Outline, Failure> {

@@ -2,10 +2,11 @@
 
 use lrops_testkit::debian_registry::DebianRegistry;
 use lrops_testkit::docker::DockerDaemon;
+use lrops_testkit::registry::{Access, Fault, RegistryServer};
 use serde_json::Value;
 
 use crate::project::Project;
-use crate::sample::{REPOSITORY, everything, hello, sample, temporary_trees};
+use crate::sample::{REPOSITORY, everything, hello, sample, tags, temporary_trees};
 
 /// Lets a project's lrops find docker.
 fn with_docker(project: &mut Project, daemon: &DockerDaemon) {
@@ -51,6 +52,30 @@ fn the_example_is_released_through_buildx() {
     let name = format!("docker://{place}:latest");
     project.lrops(&[&verify[..], &[&name]].concat()).exits(0);
     assert!(everything(&project.path()) == before);
+}
+
+#[test]
+fn a_release_through_buildx_goes_on_after_its_push_failed() {
+    let daemon = DockerDaemon::shared();
+    let server = RegistryServer::start(Access::Open);
+    let mut project = sample(&server.name());
+    with_docker(&mut project, &daemon);
+    project.tag("v1.0.0");
+    let ill = Fault::Answer {
+        status: 502,
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    server.times(1, "PUT", "/manifests/", ill);
+    let arguments = ["release", "--tag=v1.0.0", "--push", "--yes", "--engine=buildx"];
+    let failed = project.lrops(&[&arguments[..], &["--retries=0"]].concat());
+    failed.exits(5).says("lrops release --tag=v1.0.0");
+    assert!(tags(&server).is_empty());
+    let ran = project.lrops(&arguments).exits(0);
+    ran.says(" 0 done, ").says("5 there already");
+    let tags = tags(&server);
+    assert_eq!(tags["1.0.0"], tags["latest"]);
+    server.assert_complete(REPOSITORY);
 }
 
 #[test]

@@ -69,3 +69,14 @@ fn a_hook_that_fails_stops_the_release() {
     assert_eq!(ran.stderr(), "");
     project.lrops(&["build", "."]).exits(0);
 }
+
+#[test]
+fn a_dockerfile_that_cannot_be_built_is_refused_before_any_hook() {
+    let server = RegistryServer::start(Access::Open);
+    let project = with_hooks(&server, "'echo never'");
+    project.write("Dockerfile", "FROM scratch\nCOPI noise /\n");
+    project.git(&["commit", "--quiet", "--all", "--message=broken"]);
+    project.git(&["tag", "--force", "v1.2.3"]);
+    let ran = project.lrops(&RELEASE).exits(1).says("COPI");
+    assert!(!ran.stderr().contains("never"), "{}", ran.stderr());
+}
