@@ -30,6 +30,11 @@ impl CancelToken {
         self.cancelled.store(true, Ordering::SeqCst);
     }
 
+    /// Returns the flag that [`CancelToken::cancel`] sets, for handlers of signals, which can do no more than set one.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.cancelled)
+    }
+
     /// Returns whether the work should stop.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::SeqCst)

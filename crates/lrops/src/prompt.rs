@@ -3,6 +3,9 @@
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Read, Write};
 
+use lrops_model::cancel::CancelToken;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
 use crate::failure::Failure;
@@ -50,6 +53,31 @@ pub(crate) fn line(question: &str) -> Result<String, Failure> {
         0 => Err(Failure::Cancelled),
         _ => Ok(text.trim().to_owned()),
     }
+}
+
+/// How often an answer is looked for while nobody gives one.
+const LOOK_EVERY: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 50_000_000,
+};
+
+/// Asks whether to go on; no answer means no.
+///
+/// # Errors
+/// When the terminal gives no answer, or the work is stopped meanwhile.
+pub(crate) fn agreement(question: &str, cancel: &CancelToken) -> Result<bool, Failure> {
+    ask(&format!("{question} [y/N]: "));
+    loop {
+        cancel.check().map_err(|_| Failure::Cancelled)?;
+        let stdin = io::stdin();
+        let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
+        match poll(&mut ready, Some(&LOOK_EVERY)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => break,
+            Err(error) => return Err(unanswered(error.into())),
+        }
+    }
+    Ok(matches!(line("")?.to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// How often an answer that is none is asked for again.

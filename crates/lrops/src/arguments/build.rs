@@ -10,7 +10,9 @@ use clap::{Args, ValueEnum};
 
 use crate::configuration::DeliverWord;
 
-use super::{BuilderArguments, PlaceArguments, PublishArguments, RegistryArguments};
+use super::{
+    BuildTime, BuilderArguments, LatestArguments, PlaceArguments, PublishArguments, RegistryArguments,
+};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -63,6 +65,11 @@ pub(crate) struct BuildArguments {
     /// The image's name, [registry/]repository[:tag]; several times for several names
     #[arg(long, short, value_name = "NAME")]
     pub(crate) tag: Vec<String>,
+    /// A repository, [registry/]repository, in which git's version says the tags: X.Y.Z and latest, or dev-COMMIT
+    #[arg(long, value_name = "NAME")]
+    pub(crate) repository: Vec<String>,
+    #[command(flatten)]
+    pub(crate) latest: LatestArguments,
     /// The platforms to build for, such as linux/amd64,linux/arm64
     #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
     pub(crate) platform: Vec<String>,
@@ -72,6 +79,9 @@ pub(crate) struct BuildArguments {
     /// A build argument, NAME=VALUE; NAME alone takes the value from the environment
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) build_arg: Vec<String>,
+    /// What `BUILD_TIME` is, where a Dockerfile declares it: the commit's time, or now [default: commit]
+    #[arg(long, value_enum, value_name = "TIME")]
+    pub(crate) build_time: Option<BuildTime>,
     /// A named context: `NAME=DIR`, `oci-layout://DIR[:TAG|@DIGEST]`, `docker-image://REFERENCE` or `base:NAME`
     #[arg(long, value_name = "NAME=PLACE")]
     pub(crate) build_context: Vec<String>,
@@ -240,6 +250,8 @@ pub(crate) struct ForeignArguments {
     pub(crate) server_config: Option<String>,
     #[arg(long, hide = true)]
     pub(crate) detach: bool,
+    #[arg(long, hide = true)]
+    pub(crate) allow_dirty: bool,
 }
 
 /// Flags of the script that lrops replaces.
@@ -254,4 +266,7 @@ pub(crate) struct OlderArguments {
     /// Show what would be done, and do nothing: the same as `lrops plan`
     #[arg(long, help_heading = "Older names")]
     pub(crate) dry_run: bool,
+    /// Publish nothing, which is what happens without --push
+    #[arg(long, conflicts_with = "push", help_heading = "Older names")]
+    pub(crate) no_push: bool,
 }

@@ -114,6 +114,11 @@ fn foreign(arguments: &BuildArguments) -> Vec<Judgement> {
         (foreign.rm.is_some(), "--rm", NO_CONTAINERS),
         (foreign.force_rm.is_some(), "--force-rm", NO_CONTAINERS),
         (
+            foreign.allow_dirty,
+            "--allow-dirty",
+            "builds take the work tree as it is; a version by git says that it is modified",
+        ),
+        (
             foreign.disable_content_trust.is_some(),
             "--disable-content-trust",
             "Docker's content trust is not used: digests are always verified",

@@ -7,6 +7,7 @@ mod doctor;
 mod image;
 mod judgement;
 mod registry;
+mod release;
 mod version;
 
 use std::path::PathBuf;
@@ -27,7 +28,8 @@ pub(crate) use judgement::{Judgement, judge};
 pub(crate) use registry::{
     PublishArguments, PullArguments, PushArguments, RegistryArguments, RetryArguments,
 };
-pub(crate) use version::{BuildTime, BumpArguments, VersionArguments};
+pub(crate) use release::ReleaseArguments;
+pub(crate) use version::{BuildTime, BumpArguments, LatestArguments, VersionArguments};
 
 /// One Dockerfile, one proved multi-platform image.
 #[derive(Debug, Parser)]
@@ -76,6 +78,9 @@ pub(crate) enum Command {
     /// Tag HEAD with the next version, and push the tag
     #[command(after_help = version::BUMP_EXAMPLES)]
     Bump(BumpArguments),
+    /// Build the image of a version's tag, prove it, publish it, and move its tags
+    #[command(after_help = release::EXAMPLES)]
+    Release(Box<ReleaseArguments>),
     /// Tell what would make a build fail on this machine, why, and what to do
     Doctor(Box<DoctorArguments>),
     /// Log in to a registry

@@ -106,7 +106,7 @@ impl RemoteArguments {
 }
 
 /// Whether `latest` moves to a release.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct LatestArguments {
     /// Call a release's image latest even when there is a higher release
     #[arg(long, conflicts_with = "no_latest")]

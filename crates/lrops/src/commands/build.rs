@@ -23,7 +23,7 @@ use crate::progress::Progress;
 use crate::proof::{self, Proved};
 use crate::publish::{EarlyPush, Means, Publication, Tagging};
 use crate::report;
-use crate::request::{Destination, Intent, Method, Output, resolve};
+use crate::request::{Destination, Intent, Method, Output, PublishWish, resolve};
 use crate::session::{Session, Use};
 use crate::signals;
 
@@ -80,10 +80,27 @@ fn describe(intent: &Intent, method: &str, environment: &Environment) -> Result<
 }
 
 fn build(intent: &Intent, environment: &Environment) -> Result<(), Failure> {
-    let shows_summary = !matches!(
+    let root = carry_out(intent, environment)?;
+    // For programs the digest is the result. A person has read it in the summary.
+    if writes_to_stdout(&intent.outputs) || (shows_summary(intent) && environment.data_terminal) {
+        return Ok(());
+    }
+    print(&format!("{}\n", root.digest))
+}
+
+fn shows_summary(intent: &Intent) -> bool {
+    !matches!(
         intent.progress,
         ProgressMode::Quiet | ProgressMode::None | ProgressMode::Rawjson
-    );
+    )
+}
+
+/// Builds, proves, delivers and publishes, tells people of it, and returns the image's root.
+///
+/// # Errors
+/// Whatever hinders it.
+pub(super) fn carry_out(intent: &Intent, environment: &Environment) -> Result<Descriptor, Failure> {
+    let shows_summary = shows_summary(intent);
     if shows_summary && intent.engine.engine == EngineName::Buildx {
         say(&format!("engine: buildx, because {}", intent.engine.reason));
     }
@@ -113,11 +130,7 @@ fn build(intent: &Intent, environment: &Environment) -> Result<(), Failure> {
             elapsed,
         }));
     }
-    // For programs the digest is the result. A person has read it in the summary.
-    if writes_to_stdout(&intent.outputs) || (shows_summary && environment.data_terminal) {
-        return Ok(());
-    }
-    print(&format!("{}\n", built.root.digest))
+    Ok(built.root)
 }
 
 fn writes_to_stdout(outputs: &[Output]) -> bool {
@@ -178,7 +191,8 @@ fn build_and_deliver(
     };
     let publication = Publication::new(means, &intent.request.tags, wish.overwrite, &take).tagging(tagging);
     // Until the image is in the store, the same command goes on; what was done is not done again.
-    let retyped = environment.command_line();
+    let again = intent.continuation.clone();
+    let retyped = again.clone().unwrap_or_else(|| environment.command_line());
     let mut publishing = Publishing {
         publication: &publication,
         board: &board,
@@ -193,8 +207,28 @@ fn build_and_deliver(
     }
     let proved = build_while_sending(&carrier, intent, session, progress, &publishing);
     let proved = publishing.end(proved)?;
+    let continuation = again.unwrap_or_else(|| push_command(intent, wish, tagging, &proved, environment));
+    publishing.continuation = &continuation;
+    // Named here before it is named there: whatever happens on the way, the command that goes on finds it.
+    let built = publishing.end(deliver(intent, session, progress, &proved))?;
+    let published = publishing.end(publish(&publishing, progress, &proved))?;
+    carrier.deliver_besides(intent, session, progress)?;
+    Ok(Built {
+        published: Some(published),
+        ..built
+    })
+}
+
+/// Returns the command that publishes what is in the store already.
+fn push_command(
+    intent: &Intent,
+    wish: &PublishWish,
+    tagging: Tagging,
+    proved: &Proved,
+    environment: &Environment,
+) -> String {
     let image = proved.tree().descriptor().digest.to_string();
-    let continuation = Continuation {
+    Continuation {
         image: &image,
         names: &intent.request.tags,
         tagging,
@@ -205,16 +239,7 @@ fn build_and_deliver(
         configuration: &intent.configuration,
         directory: &environment.directory,
     }
-    .command();
-    publishing.continuation = &continuation;
-    // Named here before it is named there: whatever happens on the way, the command that goes on finds it.
-    let built = publishing.end(deliver(intent, session, progress, &proved))?;
-    let published = publishing.end(publish(&publishing, progress, &proved))?;
-    carrier.deliver_besides(intent, session, progress)?;
-    Ok(Built {
-        published: Some(published),
-        ..built
-    })
+    .command()
 }
 
 /// What carries out the request.

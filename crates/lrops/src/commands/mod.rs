@@ -15,6 +15,7 @@ mod plan;
 mod publishing;
 mod pull;
 mod push;
+mod release;
 mod summary;
 mod verify;
 mod version;
@@ -46,6 +47,7 @@ pub(crate) fn run(command_line: CommandLine, environment: &Environment) -> Resul
         Command::Base(command) => base::run(command, environment),
         Command::Version(arguments) => version::run(&arguments, environment),
         Command::Bump(arguments) => bump::run(&arguments, environment),
+        Command::Release(arguments) => release::run(&arguments, environment),
         Command::Doctor(arguments) => doctor::run(&arguments, environment),
         Command::Login(arguments) => login::login(&arguments, environment),
         Command::Logout(arguments) => login::logout(&arguments, environment),

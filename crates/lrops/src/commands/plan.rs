@@ -1,16 +1,18 @@
 //! `lrops plan`: what a build would do, grouped by how often it would be done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use lrops_buildx::Start;
 use lrops_dockerfile::emulation;
+use lrops_dockerfile::instruction::Dockerfile;
 use lrops_engine::plan::is_shown;
 use lrops_model::engine::BuildError;
-use lrops_model::finding::Finding;
+use lrops_model::finding::{Finding, Severity};
 use lrops_model::graph::{Graph, Op, StepId};
 use lrops_model::platform::Platform;
-use lrops_model::request::BuildRequest;
+use lrops_model::reference::Reference;
+use lrops_model::request::{BuildRequest, DockerfileText};
 use serde::Serialize;
 
 use super::build::open;
@@ -23,7 +25,7 @@ use crate::farm::{self, Farm};
 use crate::progress::{Progress, instruction_line};
 use crate::report::{self, Source};
 use crate::request::{Intent, resolve};
-use crate::session::Session;
+use crate::session::{Session, Use};
 use crate::style::{ACCENT, DIM, GOOD, HEAD, WARN, painted};
 
 /// Shows the plan of a build.
@@ -59,17 +61,57 @@ pub(super) fn plan(intent: &Intent, format: Format, environment: &Environment) -
     match format {
         Format::Json => print_json(&outline),
         Format::Text => {
-            let dockerfile = &intent.request.dockerfile;
-            if !outline.findings.is_empty() {
-                let source = Source {
-                    name: &dockerfile.name,
-                    text: &dockerfile.text,
-                };
-                say(&format!("{}\n", report::findings(&outline.findings, source)));
-            }
+            outline.show_findings(&intent.request.dockerfile);
             print(&outline.to_string())
         }
     }
+}
+
+/// Returns the plan of a request as its Dockerfile alone tells it, without looking at any image and without namespaces.
+///
+/// # Errors
+/// When it cannot be planned, or emulation is denied.
+pub(super) fn told_by_dockerfile(intent: &Intent, environment: &Environment) -> Result<String, Failure> {
+    let outline = match intent.engine.engine {
+        EngineName::Embedded => {
+            refuse_mistakes(&intent.request.dockerfile)?;
+            let graph = farm::graph(&intent.request);
+            let findings = farm::emulation_findings(&graph, &intent.request)?;
+            Outline {
+                steps: rows(&intent.request, &graph, &BTreeSet::new()),
+                findings,
+                ..Outline::new(intent)
+            }
+        }
+        EngineName::Buildx => {
+            let session = Session::open(
+                &intent.store,
+                intent.configuration.clone(),
+                &intent.registries,
+                environment,
+                Use::Farm(&intent.request.cancel),
+            )?;
+            let progress = Progress::begin(ProgressMode::Quiet, intent.request.platforms.len());
+            let outline = farm(intent, &session, &progress, environment);
+            progress.finish();
+            outline?
+        }
+    };
+    outline.show_findings(&intent.request.dockerfile);
+    Ok(outline.to_string())
+}
+
+/// Stops at what no build could read. buildx judges by itself, perhaps with another syntax.
+fn refuse_mistakes(dockerfile: &DockerfileText) -> Result<(), Failure> {
+    let (_, findings) = Dockerfile::parse(&dockerfile.text);
+    if findings.iter().all(|finding| finding.severity != Severity::Error) {
+        return Ok(());
+    }
+    Err(Failure::Build(BuildError::Dockerfile {
+        name: dockerfile.name.clone(),
+        text: dockerfile.text.clone(),
+        findings,
+    }))
 }
 
 fn embedded(intent: &Intent, session: &Session, progress: &Progress) -> Result<Outline, Failure> {
@@ -130,6 +172,10 @@ struct Outline {
     /// What each node builds, when there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     nodes: Vec<NodePart>,
+    /// The image's names, in the order in which they move.
+    names: Vec<String>,
+    /// What Dockerfiles are told of the project's state.
+    told: BTreeMap<String, String>,
     steps: Vec<Row>,
     findings: Vec<Finding>,
 }
@@ -193,6 +239,8 @@ impl Outline {
             dockerfile: request.dockerfile.name.clone(),
             platforms: request.platforms.clone(),
             build_platform: request.build_platform.clone(),
+            names: request.tags.iter().map(Reference::familiar).collect(),
+            told: intent.told.clone(),
             nodes: Vec::new(),
             steps: Vec::new(),
             findings: Vec::new(),
@@ -200,6 +248,17 @@ impl Outline {
             because: intent.engine.reason.clone(),
             commands: Vec::new(),
         }
+    }
+
+    fn show_findings(&self, dockerfile: &DockerfileText) {
+        if self.findings.is_empty() {
+            return;
+        }
+        let source = Source {
+            name: &dockerfile.name,
+            text: &dockerfile.text,
+        };
+        say(&format!("{}\n", report::findings(&self.findings, source)));
     }
 
     /// The steps by the platforms that they serve: the widest groups first, then in the order of the platforms.
@@ -281,6 +340,14 @@ impl std::fmt::Display for Outline {
             let (name, platforms, own) = (&node.name, listed(&node.platforms), &node.build_platform);
             writeln!(f, "  {name} for {platforms}, built on {own}")?;
         }
+        if !self.names.is_empty() {
+            writeln!(f, "called {}", self.names.join(", "))?;
+        }
+        if !self.told.is_empty() {
+            let told = self.told.iter().map(|(name, value)| format!("{name}={value}"));
+            let told: Vec<String> = told.collect();
+            writeln!(f, "told {}", told.join(" "))?;
+        }
         for (platforms, rows) in self.groups() {
             writeln!(f, "\n{}", painted(HEAD, &self.title(&platforms)))?;
             let width = rows
@@ -337,105 +404,4 @@ fn op_name(op: &Op) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-    use lrops_model::digest::Digest;
-
-    use super::*;
-
-    fn row(stage: &str, position: u32, instruction: &str, platforms: &[&str]) -> Row {
-        let platforms: Vec<Platform> = platforms
-            .iter()
-            .map(|platform| platform.parse().unwrap())
-            .collect();
-        Row {
-            id: StepId(Digest::of(instruction)),
-            op: "run",
-            stage: stage.to_owned(),
-            position,
-            total: 2,
-            instruction: instruction.to_owned(),
-            file: "Dockerfile".to_owned(),
-            line: Some(position),
-            once: platforms.len() > 1,
-            platforms,
-            emulated: instruction.contains("apt-get"),
-            cached: instruction.contains("npm ci") || instruction.contains("upgrade"),
-        }
-    }
-
-    #[expect(clippy::needless_pass_by_value, reason = "expect! gives a value")]
-    fn check(platforms: &[&str], steps: Vec<Row>, expected: Expect) {
-        let outline = Outline {
-            engine: "embedded",
-            because: String::new(),
-            commands: vec![],
-            dockerfile: "Dockerfile".to_owned(),
-            platforms: platforms
-                .iter()
-                .map(|platform| platform.parse().unwrap())
-                .collect(),
-            build_platform: "linux/amd64".parse().unwrap(),
-            nodes: vec![],
-            steps,
-            findings: vec![],
-        };
-        expected.assert_eq(&anstream::adapter::strip_str(&outline.to_string()).to_string());
-    }
-
-    #[test]
-    fn steps_are_grouped_by_the_platforms_that_they_serve() {
-        let (amd64, arm64, arm) = ("linux/amd64", "linux/arm64", "linux/arm/v7");
-        let steps = vec![
-            row("server", 1, "RUN GOARCH=amd64 go build", &[amd64]),
-            row("ui", 1, "FROM node", &[amd64, arm64, arm]),
-            row("server", 2, "RUN GOARCH=arm64 go build", &[arm64]),
-            row("ui", 2, "RUN npm ci", &[amd64, arm64, arm]),
-            row("arm", 1, "RUN both", &[arm64, arm]),
-            row("", 1, "RUN apt-get upgrade", &[arm]),
-            row("", 2, "RUN apt-get update", &[arm]),
-        ];
-        check(
-            &[amd64, arm64, arm],
-            steps,
-            expect![[r"
-            Dockerfile for linux/amd64, linux/arm64, linux/arm/v7, built on linux/amd64
-
-            Once, for all 3 platforms
-              [ui 1/2]  FROM node
-              [ui 2/2]  RUN npm ci  cached
-
-            Once, for linux/arm64, linux/arm/v7
-              [arm 1/2]  RUN both
-
-            For linux/amd64 alone
-              [server 1/2]  RUN GOARCH=amd64 go build
-
-            For linux/arm64 alone
-              [server 2/2]  RUN GOARCH=arm64 go build
-
-            For linux/arm/v7 alone
-              [1/2]  RUN apt-get upgrade  cached
-              [2/2]  RUN apt-get update  emulated
-
-            7 steps: 3 once for several platforms, 4 for one platform each; 2 are cached; 1 step would run under emulation
-        "]],
-        );
-    }
-
-    #[test]
-    fn one_platform_has_one_group() {
-        check(
-            &["linux/amd64"],
-            vec![row("0", 1, "RUN true", &["linux/amd64"])],
-            expect![[r"
-                Dockerfile for linux/amd64, built on linux/amd64
-
-                For linux/amd64
-                  [0 1/2]  RUN true
-
-                1 step; nothing is emulated
-            "]],
-        );
-    }
-}
+mod tests;

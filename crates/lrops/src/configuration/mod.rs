@@ -24,7 +24,7 @@ pub(crate) use buildx::{BuildxSection, DeliverWord};
 pub(crate) use context::{ContextEntry, ContextPlace, NestedEntry, is_remote};
 pub(crate) use error::ConfigurationError;
 pub(crate) use file::{FILE_NAME, find, read};
-pub(crate) use registry::{PushSection, RegistrySection};
+pub(crate) use registry::{PushSection, RegistrySection, RepositoryWord};
 
 use crate::arguments::{EngineName, HostCa};
 
@@ -60,6 +60,8 @@ pub(crate) struct Sections {
     pub(crate) buildx: BuildxSection,
     /// `[push]`.
     pub(crate) push: PushSection,
+    /// `[hooks]`: what a release runs.
+    pub(crate) hooks: HooksSection,
     /// `[verify]`.
     pub(crate) verify: VerifySection,
     /// `[store]`.
@@ -86,6 +88,8 @@ pub(crate) struct BuildSection {
     pub(crate) annotations: BTreeMap<String, String>,
     /// The image's names.
     pub(crate) tags: Vec<Reference>,
+    /// Repositories in which the image is called by git's version.
+    pub(crate) repositories: Vec<RepositoryWord>,
     /// What happens to programs of foreign platforms.
     pub(crate) emulation: Option<EmulationWord>,
     /// How many steps run at a time.
@@ -119,6 +123,14 @@ impl From<EngineWord> for EngineName {
             EngineWord::Buildx => Self::Buildx,
         }
     }
+}
+
+/// `[hooks]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HooksSection {
+    /// Lines of shell that run before a release is built.
+    pub(crate) before_build: Vec<String>,
 }
 
 /// `[verify]`.

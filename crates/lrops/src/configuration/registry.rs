@@ -2,7 +2,9 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use lrops_model::reference::Reference;
 use lrops_remote::registry::Mirror;
 use serde::Deserialize;
 
@@ -52,5 +54,32 @@ impl TryFrom<String> for MirrorWord {
         text.parse()
             .map(Self)
             .map_err(|error: lrops_remote::registry::ParseMirrorError| error.to_string())
+    }
+}
+
+/// A repository, whose images are called by a version: a name without a tag.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct RepositoryWord(pub(crate) Reference);
+
+impl FromStr for RepositoryWord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name: Reference = text.parse().map_err(|error| format!("{error}"))?;
+        if name.tag().is_some() || name.digest().is_some() {
+            return Err(format!(
+                "{text:?} is more than a repository: its tags come from git's version; a whole name goes to --tag, or tags"
+            ));
+        }
+        Ok(Self(name))
+    }
+}
+
+impl TryFrom<String> for RepositoryWord {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }

@@ -21,12 +21,15 @@ use lrops_buildx::{
     BuilderFacts, BuildxEngine, BuildxSettings, BuildxVersion, CommandLine, Delivery, Docker, KnownFailure,
     PassedOn, Question, Start,
 };
+use lrops_dockerfile::emulation;
 use lrops_model::blob::BlobStore;
 use lrops_model::digest::Digest;
 use lrops_model::engine::{BuildError, Delivered, Engine};
 use lrops_model::event::{BuildEvent, OnEvent};
 use lrops_model::finding::{Finding, Severity};
+use lrops_model::graph::Graph;
 use lrops_model::oci::Descriptor;
+use lrops_model::request::BuildRequest;
 use lrops_store::exchange::ExchangeName;
 
 use crate::configuration::DeliverWord;
@@ -38,7 +41,7 @@ use crate::request::Intent;
 use crate::session::Session;
 
 pub(crate) use combine::together;
-pub(crate) use outline::emulated_platforms;
+pub(crate) use outline::{emulated_platforms, graph};
 pub(crate) use passed_on::{FarmFlags, farm_flags};
 pub(crate) use share::{Emulated, Share, emulated_at, findings};
 
@@ -93,7 +96,7 @@ impl<'a> Farm<'a> {
         let delivery = delivery(intent, &builder);
         let shares = Share::all(&intent.request, &builder, &delivery, &exchange)?;
         refuse_besides(intent, &shares)?;
-        share::announce(&shares, &builder, progress)?;
+        share::announce(&intent.request, &shares, &builder, progress)?;
         let needs = shares.iter().map(|share| share.outlined.needs.as_slice());
         let bases = bases::assemble(needs, &intent.request, session, progress)?;
         let mounts_host_ca = shares.iter().any(|share| share.outlined.mounts_host_ca);
@@ -262,7 +265,22 @@ fn delivery(intent: &Intent, builder: &BuilderFacts) -> Delivery {
     }
 }
 
-/// Returns whether findings stop the build.
-fn stops(findings: &[Finding]) -> bool {
-    findings.iter().any(|finding| finding.severity == Severity::Error)
+/// Returns what a person should know of the emulation that a request takes.
+///
+/// # Errors
+/// When it is denied.
+pub(crate) fn emulation_findings(graph: &Graph, request: &BuildRequest) -> Result<Vec<Finding>, Failure> {
+    unless_denied(emulation::findings(graph, request), request)
+}
+
+/// Stops where findings are errors.
+fn unless_denied(findings: Vec<Finding>, request: &BuildRequest) -> Result<Vec<Finding>, Failure> {
+    if findings.iter().all(|finding| finding.severity != Severity::Error) {
+        return Ok(findings);
+    }
+    Err(Failure::Build(BuildError::Dockerfile {
+        name: request.dockerfile.name.clone(),
+        text: request.dockerfile.text.clone(),
+        findings,
+    }))
 }

@@ -63,16 +63,21 @@ impl Outlined {
     }
 }
 
-/// Returns the platforms whose programs a request's Dockerfile would run under emulation.
-pub(crate) fn emulated_platforms(request: &BuildRequest) -> Vec<Platform> {
+/// Returns the steps of a request's Dockerfile, as far as they can be told without looking at any image.
+pub(crate) fn graph(request: &BuildRequest) -> Graph {
     let mut outliner = Outliner {
         request,
         exchange: &|_| Ok(PathBuf::new()),
         mounts_host_ca: false,
     };
-    let read = outliner.read(&Source::main(request));
+    outliner.read(&Source::main(request)).outline.graph
+}
+
+/// Returns the platforms whose programs a request's Dockerfile would run under emulation.
+pub(crate) fn emulated_platforms(request: &BuildRequest) -> Vec<Platform> {
+    let graph = graph(request);
     let mut platforms: Vec<Platform> = Vec::new();
-    for (_, platform) in emulation::steps(&read.outline.graph, &request.build_platform) {
+    for (_, platform) in emulation::steps(&graph, &request.build_platform) {
         if !platforms.contains(platform) {
             platforms.push(platform.clone());
         }

@@ -138,7 +138,12 @@ pub(super) fn at_a_time<T: Send>(
 }
 
 /// Tells of what would be emulated at the builder, and stops where that is denied or cannot be.
-pub(super) fn announce(shares: &[Share], builder: &BuilderFacts, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn announce(
+    request: &BuildRequest,
+    shares: &[Share],
+    builder: &BuilderFacts,
+    progress: &Progress,
+) -> Result<(), Failure> {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let emulated = shares.iter().flat_map(emulated_steps).count();
     progress.event(&BuildEvent::Planned {
@@ -146,17 +151,7 @@ pub(super) fn announce(shares: &[Share], builder: &BuilderFacts, progress: &Prog
         shared: 0,
         emulated: number(emulated),
     });
-    let findings = findings(shares);
-    let Some(share) = shares.first() else {
-        return Ok(());
-    };
-    if super::stops(&findings) {
-        return Err(Failure::Build(BuildError::Dockerfile {
-            name: share.request.dockerfile.name.clone(),
-            text: share.request.dockerfile.text.clone(),
-            findings,
-        }));
-    }
+    let findings = super::unless_denied(findings(shares), request)?;
     let missing = shares.iter().filter_map(|share| cannot_emulate(share, builder));
     for finding in findings.into_iter().chain(missing) {
         progress.event(&BuildEvent::Found { finding });

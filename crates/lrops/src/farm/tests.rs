@@ -68,6 +68,16 @@ const FATES: &[(&str, Fate)] = &[
         "--output=type=docker,dest=-",
         Refused("--output=type=docker,dest=-"),
     ),
+    // The desk is no git checkout: what git's version decides is tried with whole builds.
+    ("--repository=r.example/a", Refused("is called by git's version")),
+    ("--build-time=now", Said("--build-time means nothing here")),
+    (
+        "--latest",
+        Refused("no name of the image comes from git's version"),
+    ),
+    ("--no-latest", ByLrops),
+    ("--no-push", ByLrops),
+    ("--allow-dirty", Said("--allow-dirty means nothing here")),
     ("--load", ByLrops),
     ("--push", ByLrops),
     ("--iidfile=id", ByLrops),

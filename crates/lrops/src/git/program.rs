@@ -64,6 +64,14 @@ impl Git {
         self
     }
 
+    /// Returns the same, asked about another directory.
+    pub(super) fn elsewhere(&self, path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            ..self.clone()
+        }
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -74,9 +82,7 @@ impl Git {
             command.args(["-c", setting]);
         }
         command.arg("-C").arg(&self.path).args(arguments);
-        for variable in REPOSITORY_VARIABLES {
-            command.env_remove(variable);
-        }
+        without_repository(&mut command);
         if let Some(path) = &self.search_path {
             command.env("PATH", path);
         }
@@ -138,6 +144,13 @@ impl Git {
         cancel.check()?;
         succeeded(doing, status.success(), &all_of(&stderr))?;
         Ok(String::from_utf8_lossy(&all_of(&stdout)).into_owned())
+    }
+}
+
+/// Lets a program find the repository by its directory.
+pub(crate) fn without_repository(command: &mut Command) {
+    for variable in REPOSITORY_VARIABLES {
+        command.env_remove(variable);
     }
 }
 

@@ -96,6 +96,36 @@ impl Repository {
         parsed.ok_or_else(|| answer(DOING, &text))
     }
 
+    /// Returns what a tag's commit is called by that tag, whatever other tags it has.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub(crate) fn version_of(&self, tag: &VersionTag) -> Result<Version, GitError> {
+        Ok(Version::of(Facts {
+            commit: tag.commit.clone(),
+            commit_time: self.time_of(&tag.commit)?,
+            nearest: Some(NearestTag {
+                tag: tag.clone(),
+                distance: 0,
+            }),
+            is_modified: false,
+            highest_release: highest_release(&self.tags()?).map(|tag| tag.version.clone()),
+            history: self.history()?,
+        }))
+    }
+
+    /// Returns a commit's time.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub(crate) fn time_of(&self, commit: &str) -> Result<Timestamp, GitError> {
+        const DOING: &str = "find a commit's time";
+        let arguments = ["log", "-1", "--no-show-signature", "--format=%ct", commit, "--"];
+        let text = self.git.ask(DOING, &arguments)?;
+        let time = text.trim().parse().map(Timestamp);
+        time.map_err(|_| answer(DOING, &text))
+    }
+
     /// Returns HEAD's commit.
     ///
     /// # Errors

@@ -28,6 +28,8 @@ use crate::version::is_version;
 /// An image on its way to its names, which may be in several repositories.
 pub(crate) struct Publication<'a> {
     groups: Vec<Group<'a>>,
+    /// All names, in the order in which they move.
+    names: Vec<Reference>,
     overwrite: Overwrite,
     tagging: Tagging,
 }
@@ -45,6 +47,14 @@ pub(crate) enum Tagging {
 struct Group<'a> {
     push: Push<'a>,
     names: Vec<Reference>,
+}
+
+impl Group<'_> {
+    /// Returns whether a name is of this repository.
+    fn has(&self, name: &Reference) -> bool {
+        let known = &self.names[0];
+        (known.registry(), known.repository()) == (name.registry(), name.repository())
+    }
 }
 
 /// Whether a tag that looks like a version may be taken from the image that has it.
@@ -75,11 +85,7 @@ impl<'a> Publication<'a> {
     ) -> Self {
         let mut groups: Vec<Group<'a>> = Vec::new();
         for name in names {
-            let same = |group: &&mut Group<'_>| {
-                let known = &group.names[0];
-                (known.registry(), known.repository()) == (name.registry(), name.repository())
-            };
-            if let Some(group) = groups.iter_mut().find(same) {
+            if let Some(group) = groups.iter_mut().find(|group| group.has(name)) {
                 group.names.push(name.clone());
                 continue;
             }
@@ -96,6 +102,7 @@ impl<'a> Publication<'a> {
         }
         Self {
             groups,
+            names: names.to_vec(),
             overwrite,
             tagging: Tagging::Names,
         }
@@ -175,7 +182,7 @@ impl<'a> Publication<'a> {
         Ok(())
     }
 
-    /// Moves all tags to an image whose documents are in every repository.
+    /// Moves all tags, in their order, to an image whose documents are in every repository.
     pub(crate) fn tags(&self, proved: &Proved) -> Result<Vec<(Reference, TagOutcome)>, PublishError> {
         let root = proved.tree().descriptor();
         let bytes = proved.tree().bytes().unwrap_or_default();
@@ -183,21 +190,20 @@ impl<'a> Publication<'a> {
         if self.tagging == Tagging::DigestOnly {
             return Ok(outcomes);
         }
-        let mut left: Vec<Reference> = self.groups.iter().flat_map(|group| group.names.clone()).collect();
-        for group in &self.groups {
-            for name in &group.names {
-                let Some(tag) = name.tag() else { continue };
-                match group.push.tag(tag, root, bytes, self.expectation(tag)) {
-                    Ok(outcome) => outcomes.push((name.clone(), outcome)),
-                    Err(source) => {
-                        return Err(PublishError::Tags {
-                            moved: outcomes.into_iter().map(|(name, _)| name).collect(),
-                            left,
-                            source,
-                        });
-                    }
+        for (index, name) in self.names.iter().enumerate() {
+            let group = self.groups.iter().find(|group| group.has(name));
+            let (Some(group), Some(tag)) = (group, name.tag()) else {
+                continue;
+            };
+            match group.push.tag(tag, root, bytes, self.expectation(tag)) {
+                Ok(outcome) => outcomes.push((name.clone(), outcome)),
+                Err(source) => {
+                    return Err(PublishError::Tags {
+                        moved: outcomes.into_iter().map(|(name, _)| name).collect(),
+                        left: self.names[index..].to_vec(),
+                        source,
+                    });
                 }
-                left.retain(|other| other != name);
             }
         }
         Ok(outcomes)

@@ -3,30 +3,31 @@
 //! Precedence: flags, then environment, then `lrops.toml`, then defaults. All that can be wrong with a request is found
 //! here, before a namespace is entered or a thread started.
 
+mod build_info;
 mod contexts;
 mod engine;
 mod host;
 mod hosts;
+mod names;
 mod outputs;
 mod pairs;
+mod parts;
 mod places;
 mod platforms;
 mod secrets;
+mod state;
 mod survey;
 #[cfg(test)]
 mod tests;
 mod times;
 
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use lrops_buildx::BuilderPlace;
-use lrops_model::cancel::CancelToken;
-use lrops_model::graph::RunNetwork;
-use lrops_model::oci::Compression;
 use lrops_model::platform::Platform;
 use lrops_model::reference::Reference;
-use lrops_model::request::{BuildRequest, CacheUse, EmulationPolicy, PullPolicy};
+use lrops_model::request::BuildRequest;
 use lrops_remote::registry::PushSettings;
 
 use crate::arguments::{
@@ -34,15 +35,16 @@ use crate::arguments::{
     RegistryArguments, judge,
 };
 use crate::commands::{overwrite, push_settings};
-use crate::configuration::{self, Configuration, EmulationWord, NetworkWord};
+use crate::configuration::{self, Configuration};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::farm::{FarmFlags, farm_flags};
-use crate::fields;
 use crate::publish::Overwrite;
+use crate::version::Version;
 
 pub(crate) use engine::{EngineChoice, builder_place};
 pub(crate) use outputs::{Destination, Output, Outputs, parse_outputs};
+use parts::Basis;
 pub(crate) use platforms::parse_platforms;
 use platforms::platforms;
 pub(crate) use survey::{Survey, survey};
@@ -64,6 +66,10 @@ pub(crate) struct Intent {
     pub(crate) outputs: Vec<Output>,
     /// How it is published, when it is.
     pub(crate) publish: Option<PublishWish>,
+    /// What the Dockerfiles are told of the project's state, by its names.
+    pub(crate) told: BTreeMap<String, String>,
+    /// The command that goes on after a failure, when it is another one than that which was typed.
+    pub(crate) continuation: Option<String>,
     /// How registries are reached.
     pub(crate) registries: RegistryArguments,
     /// How progress is shown.
@@ -108,6 +114,17 @@ pub(crate) enum Method {
     Describe(String),
 }
 
+/// The project that is built.
+#[derive(Debug)]
+pub(crate) struct Project {
+    /// Where it is looked for, unless it is named.
+    pub(crate) directory: PathBuf,
+    /// `lrops.toml`.
+    pub(crate) configuration: Configuration,
+    /// What its state is called, when that was found out before; else git is asked as soon as it matters.
+    pub(crate) version: Option<Version>,
+}
+
 /// Finds out what is meant.
 ///
 /// # Errors
@@ -115,7 +132,24 @@ pub(crate) enum Method {
 pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> Result<Intent, Failure> {
     let mut arguments = arguments.clone();
     untangle_architectures(&mut arguments);
-    let configuration = find_configuration(&arguments, environment)?;
+    let project = Project {
+        directory: environment.directory.clone(),
+        configuration: find_configuration(&arguments, environment)?,
+        version: None,
+    };
+    resolve_project(arguments, project, environment)
+}
+
+/// Finds out what is meant, for a project that was found before.
+///
+/// # Errors
+/// As [`resolve`].
+pub(crate) fn resolve_project(
+    arguments: BuildArguments,
+    project: Project,
+    environment: &Environment,
+) -> Result<Intent, Failure> {
+    let configuration = project.configuration;
     let engine = engine::choose(arguments.engine, &arguments.builder, &configuration, environment);
     let method = method(&arguments, engine.engine)?;
     let mut notices = judged(&arguments, engine.engine)?;
@@ -129,10 +163,14 @@ pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> 
         configuration: &configuration,
         environment,
         engine: engine.engine,
+        project: &project.directory,
         outputs: &outputs,
         store: &store,
     };
-    let request = basis.request(&mut notices)?;
+    let (request, told) = basis.request(project.version, &mut notices)?;
+    if let [_] = &request.platforms[..] {
+        notices.extend(pairs::of_no_index(&arguments.annotation));
+    }
     let farm = farm_flags(&arguments, &configuration, &outputs);
     let publish = publish(&arguments, &configuration, &outputs.places, &request.tags)?;
     let builder = builder_place(&arguments.builder, &configuration, environment);
@@ -144,6 +182,8 @@ pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> 
         method,
         outputs: outputs.places,
         publish,
+        told,
+        continuation: None,
         registries: arguments.registries,
         progress: progress(arguments.progress, arguments.quiet == Some(true), environment)?,
         iidfile: arguments.iidfile.map(|path| environment.absolute(&path)),
@@ -152,77 +192,6 @@ pub(crate) fn resolve(arguments: &BuildArguments, environment: &Environment) -> 
         store,
         configuration,
     })
-}
-
-/// What a request is made from.
-struct Basis<'a> {
-    arguments: &'a BuildArguments,
-    configuration: &'a Configuration,
-    environment: &'a Environment,
-    engine: EngineName,
-    outputs: &'a Outputs,
-    store: &'a Path,
-}
-
-impl Basis<'_> {
-    fn request(&self, notices: &mut Vec<String>) -> Result<BuildRequest, Failure> {
-        let Self {
-            arguments,
-            configuration,
-            environment,
-            engine,
-            outputs,
-            store,
-        } = *self;
-        let section = &configuration.sections.build;
-        let place = places::find(arguments, configuration, environment, store)?;
-        let mut build_args = pairs::build_args(&arguments.build_arg, section, environment)?;
-        let times = times::find(arguments, section, &build_args, &place.context.path, environment)?;
-        notices.extend(times.notice);
-        if let Some(time) = times.source_date_epoch.filter(|_| engine == EngineName::Buildx) {
-            build_args.insert("SOURCE_DATE_EPOCH".to_owned(), time.0.to_string());
-        }
-        let platforms = platforms(arguments, configuration, environment)?;
-        if platforms.len() == 1 {
-            notices.extend(pairs::of_no_index(&arguments.annotation));
-        }
-        Ok(BuildRequest {
-            named_contexts: contexts::find(&arguments.build_context, configuration, environment)?,
-            dockerfile: place.dockerfile,
-            context: place.context,
-            target: arguments.target.clone().or_else(|| section.target.clone()),
-            platforms,
-            build_platform: Platform::host(),
-            proxy_variables: host::proxy_variables(&build_args, environment)?,
-            build_args,
-            labels: pairs::labels(&arguments.label, section),
-            annotations: pairs::annotations(&arguments.annotation, section, &outputs.annotations, engine)?,
-            tags: tags(arguments, configuration, &outputs.names)?,
-            secrets: secrets::read(&arguments.secret, environment)?,
-            cache: cache_use(arguments),
-            pull: pull(arguments),
-            jobs: jobs(arguments, section.jobs)?,
-            network: network(arguments, section.network)?,
-            emulation: emulation(arguments, section.emulation)?,
-            host_ca: host::certificate_authorities(arguments, section, environment)?,
-            extra_hosts: hosts::parse(&arguments.add_host)?,
-            shm_size: arguments
-                .shm_size
-                .as_deref()
-                .map(|size| flag("--shm-size", fields::bytes(size)))
-                .transpose()?,
-            allow_insecure: allow_insecure(&arguments.allow)?,
-            compression: compression(
-                arguments.compression.as_deref(),
-                outputs.compression,
-                section.compression,
-            )?,
-            timestamps: times.timestamps,
-            created: times.created,
-            now: environment.now,
-            cancel: CancelToken::new(),
-        })
-    }
 }
 
 /// Returns how the image is published, when `--push` or an output asks for it.
@@ -242,7 +211,8 @@ fn publish(
     if tags.is_empty() {
         return Err(Failure::usage_advised(
             "--push: the image has no name to be published under",
-            "give it one: --tag registry.example/team/app:1.2.3, or tags under [build] in lrops.toml",
+            "give it one: --tag registry.example/team/app:1.2.3, or --repository registry.example/team/app for a name by \
+             git's version; or tags or repositories under [build] in lrops.toml",
         ));
     }
     Ok(Some(PublishWish {
@@ -353,129 +323,6 @@ pub(crate) fn configuration_near(
         Some(path) => Ok(configuration::read(&path)?),
         None => Ok(Configuration::default()),
     }
-}
-
-fn tags(
-    arguments: &BuildArguments,
-    configuration: &Configuration,
-    from_outputs: &[Reference],
-) -> Result<Vec<Reference>, Failure> {
-    let mut tags = from_outputs.to_vec();
-    for text in &arguments.tag {
-        let reference: Reference = flag("--tag", text.parse())?;
-        if reference.digest().is_some() {
-            return Err(Failure::usage(format!(
-                "--tag: {text:?} has a digest; a digest cannot be chosen"
-            )));
-        }
-        tags.push(reference);
-    }
-    if tags.is_empty() {
-        tags.clone_from(&configuration.sections.build.tags);
-    }
-    let mut kept: Vec<Reference> = Vec::new();
-    for tag in tags {
-        let tag = tag
-            .tag_or_latest()
-            .and_then(|name| tag.with_tag(name).ok())
-            .unwrap_or(tag);
-        if !kept.contains(&tag) {
-            kept.push(tag);
-        }
-    }
-    Ok(kept)
-}
-
-fn cache_use(arguments: &BuildArguments) -> CacheUse {
-    if arguments.no_cache == Some(true) {
-        CacheUse::None
-    } else if arguments.no_cache_filter.is_empty() {
-        CacheUse::All
-    } else {
-        CacheUse::Except(arguments.no_cache_filter.clone())
-    }
-}
-
-fn pull(arguments: &BuildArguments) -> PullPolicy {
-    if arguments.pull == Some(true) {
-        PullPolicy::Always
-    } else {
-        PullPolicy::Missing
-    }
-}
-
-fn jobs(arguments: &BuildArguments, configured: Option<NonZeroUsize>) -> Result<usize, Failure> {
-    match (arguments.jobs, configured) {
-        (Some(0), _) => Err(Failure::usage("--jobs: at least one step must run at a time")),
-        (Some(jobs), _) => Ok(jobs),
-        (None, Some(jobs)) => Ok(jobs.get()),
-        (None, None) => Ok(std::thread::available_parallelism().map_or(2, NonZeroUsize::get)),
-    }
-}
-
-fn network(arguments: &BuildArguments, configured: Option<NetworkWord>) -> Result<RunNetwork, Failure> {
-    match arguments.network.as_deref() {
-        Some("default" | "host" | "") => Ok(RunNetwork::Host),
-        Some("none") => Ok(RunNetwork::None),
-        Some(other) => Err(Failure::usage_advised(
-            format!("--network: there is no network {other:?}"),
-            "commands can have the host's network (default) or none",
-        )),
-        None if configured == Some(NetworkWord::None) => Ok(RunNetwork::None),
-        None => Ok(RunNetwork::Host),
-    }
-}
-
-fn emulation(
-    arguments: &BuildArguments,
-    configured: Option<EmulationWord>,
-) -> Result<EmulationPolicy, Failure> {
-    match (arguments.emulation.as_deref(), configured) {
-        (Some("deny"), _) | (None, Some(EmulationWord::Deny)) => Ok(EmulationPolicy::Deny),
-        (Some("allow"), _) | (None, Some(EmulationWord::Allow)) => Ok(EmulationPolicy::Allow),
-        (Some("warn"), _) | (None, Some(EmulationWord::Warn) | None) => Ok(EmulationPolicy::Warn),
-        (Some(other), _) => Err(Failure::usage(format!(
-            "--emulation: {other:?} is none of deny, warn and allow"
-        ))),
-    }
-}
-
-fn allow_insecure(allowed: &[String]) -> Result<bool, Failure> {
-    let mut insecure = false;
-    for entitlement in allowed {
-        match entitlement.as_str() {
-            "security.insecure" => insecure = true,
-            // Commands share the host's network anyway.
-            "network.host" => {}
-            // Judged with the engine in mind.
-            device if device == "device" || device.starts_with("device=") => {}
-            "buildx.local.delete" => {
-                return Err(Failure::not_yet(
-                    "--allow=buildx.local.delete",
-                    "lrops deletes no files of an output",
-                ));
-            }
-            other => {
-                let message = format!("--allow: unknown entitlement {other:?}");
-                return Err(Failure::usage_advised(
-                    message,
-                    "known are network.host and security.insecure",
-                ));
-            }
-        }
-    }
-    Ok(insecure)
-}
-
-fn compression(
-    typed: Option<&str>,
-    from_output: Option<Compression>,
-    configured: Option<Compression>,
-) -> Result<Compression, Failure> {
-    let typed = typed
-        .map(|text| flag("--compression", outputs::parse_compression(text)))
-        .transpose()?;
-    Ok(typed.or(from_output).or(configured).unwrap_or(Compression::Gzip))
 }
 
 /// Returns how progress is shown; `auto` is decided here.

@@ -24,10 +24,11 @@ pub(super) struct Place {
     pub(super) dockerfile: DockerfileText,
 }
 
-/// Finds the context and the Dockerfile of a build, and reads the latter.
+/// Finds the context and the Dockerfile of a build, and reads the latter. `project` is the context unless one is named.
 pub(super) fn find(
     arguments: &BuildArguments,
     configuration: &Configuration,
+    project: &Path,
     environment: &Environment,
     store: &Path,
 ) -> Result<Place, Failure> {
@@ -47,7 +48,7 @@ pub(super) fn find(
             let configured = configuration.sections.build.context.as_ref();
             let directory = match (configured, configuration.directory()) {
                 (Some(context), Some(directory)) => directory.join(context),
-                _ => environment.directory.clone(),
+                _ => project.to_owned(),
             };
             in_directory(arguments, configuration, environment, directory)
         }

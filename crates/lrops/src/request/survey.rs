@@ -6,7 +6,7 @@ use lrops_buildx::BuilderPlace;
 use lrops_model::platform::Platform;
 use lrops_model::reference::Reference;
 
-use super::{EngineChoice, Intent, builder_place, engine, find_configuration, platforms, resolve, tags};
+use super::{EngineChoice, Intent, builder_place, engine, find_configuration, names, platforms, resolve};
 use crate::arguments::BuildArguments;
 use crate::configuration::Configuration;
 use crate::environment::Environment;
@@ -43,13 +43,17 @@ pub(crate) fn survey(arguments: &BuildArguments, environment: &Environment) -> R
         ));
     }
     let configuration = find_configuration(arguments, environment)?;
+    let intent = resolve(arguments, environment);
     Ok(Survey {
         store: environment.store_root(arguments.places.store.as_deref()),
         engine: engine::choose(arguments.engine, &arguments.builder, &configuration, environment),
         builder: builder_place(&arguments.builder, &configuration, environment),
         platforms: platforms(arguments, &configuration, environment)?,
-        tags: tags(arguments, &configuration, &[])?,
-        intent: resolve(arguments, environment).map(Box::new),
+        tags: match &intent {
+            Ok(intent) => intent.request.tags.clone(),
+            Err(_) => names::written(arguments, &configuration, &[])?,
+        },
+        intent: intent.map(Box::new),
         configuration,
     })
 }

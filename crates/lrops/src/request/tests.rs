@@ -3,6 +3,7 @@ use std::path::Path;
 
 use clap::Parser;
 use expect_test::{Expect, expect};
+use lrops_model::oci::Compression;
 use lrops_model::request::{NamedContext, Timestamps};
 
 use super::*;
@@ -78,6 +79,9 @@ fn the_older_command_line_is_understood() {
         names(&desk.intent(&["--multiarch"]).request.platforms),
         ["linux/amd64", "linux/arm64"]
     );
+    let intent = desk.intent(&["--no-push", "--allow-dirty"]);
+    assert!(intent.publish.is_none());
+    assert!(intent.notices[0].starts_with("--allow-dirty means nothing here"));
 }
 
 #[test]
@@ -429,9 +433,9 @@ fn what_is_typed_wrongly_is_refused_with_advice() {
     desk.check_refusal(
         &["--push"],
         expect![[r"
-        error: --push: the image has no name to be published under
-         |
-         = help: give it one: --tag registry.example/team/app:1.2.3, or tags under [build] in lrops.toml"]],
+            error: --push: the image has no name to be published under
+             |
+             = help: give it one: --tag registry.example/team/app:1.2.3, or --repository registry.example/team/app for a name by git's version; or tags or repositories under [build] in lrops.toml"]],
     );
     desk.check_refusal(
         &["--network", "bridge"],

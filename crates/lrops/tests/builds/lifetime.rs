@@ -1,6 +1,7 @@
 //! Builds that are interrupted or killed.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -115,4 +116,28 @@ fn a_build_killed_at_any_moment_leaves_nothing_wrong() {
     }
     assert_eq!(laboratory.digest(&["--tag", "whole"]), expected);
     laboratory.run(["verify", "whole"]).succeeded();
+}
+
+#[test]
+fn an_export_keeps_its_files_while_others_use_the_store() {
+    let laboratory = Laboratory::new();
+    // Several files, each larger than what a pipe holds.
+    for name in ["one", "two", "three"] {
+        laboratory.file(name, vec![b'x'; 1_000_000]);
+    }
+    laboratory.dockerfile("FROM scratch\nCOPY one two three /\n");
+    laboratory.build(&["--tag", "large"]).succeeded();
+    let export = ["image", "export", "large", "--output=type=tar,dest=-"];
+    let mut command = laboratory.command(export);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut archive = child.stdout.take().unwrap();
+    let mut bytes = vec![0; 512];
+    archive.read_exact(&mut bytes).unwrap();
+    // It has begun, and waits for its reader; the first who uses the store otherwise cleans up.
+    laboratory.build(&["--tag", "large"]).succeeded();
+    archive.read_to_end(&mut bytes).unwrap();
+    assert!(child.wait().unwrap().success());
+    let mut archive = tar::Archive::new(bytes.as_slice());
+    let sizes = archive.entries().unwrap().map(|entry| entry.unwrap().size());
+    assert_eq!(sizes.sum::<u64>(), 3_000_000);
 }

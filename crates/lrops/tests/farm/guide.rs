@@ -36,6 +36,15 @@ COPY --from=build /out/ /usr/local/lib/app/
 ENTRYPOINT [\"/usr/local/lib/app/app\"]
 ";
 
+/// The reader has the project in git, and its origin elsewhere.
+const PROJECT: [&str; 5] = [
+    "git init --quiet --initial-branch=main",
+    "git add .",
+    "git commit --quiet --message 'begin'",
+    "git init --quiet --bare ../origin.git",
+    "git remote add origin ../origin.git",
+];
+
 /// A command of the guide that cannot be run as it stands.
 struct Exception {
     command: &'static str,
@@ -163,10 +172,16 @@ impl<'a> Reader<'a> {
         );
         project.file("emulating/lrops.toml", "[build]\nplatforms = [\"linux/arm64\"]\n");
         fs::create_dir_all(project.path(".ssh")).unwrap();
-        Self {
+        let identity = "[user]\nname = A Person\nemail = person@example.com\n";
+        fs::write(project.path(".gitconfig"), identity).unwrap();
+        let reader = Self {
             workshop,
             registry: DebianRegistry::start(),
+        };
+        for command in PROJECT {
+            reader.tries(command);
         }
+        reader
     }
 
     /// Runs a command where the reader would, and returns what it printed.
@@ -254,6 +269,7 @@ impl<'a> Reader<'a> {
             &format!("builder = \"{BUILDER}\""),
             &format!("builder = \"{OWN_BUILDER}\""),
         );
+        let text = text.replace(REGISTRY, &self.registry.name());
         self.workshop.laboratory.file("lrops.toml", text);
     }
 

@@ -153,7 +153,7 @@ impl Project {
     pub(crate) fn lrops_at_terminal(&self, arguments: &str, answers: &[(&str, &str)]) -> (String, bool) {
         let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_lrops"));
         let mut command = Command::new("script");
-        self.prepare(&mut command, &self.path());
+        self.prepare(&mut command, &self.path()).envs(&self.variables);
         let mut child = command
             .args(["--quiet", "--return", "--command", &line, "/dev/null"])
             .stdin(Stdio::piped())

@@ -153,6 +153,9 @@ fn export(
     };
     let image = PlacedImage::find(text, &lookup)?;
     let opened = open_store(store)?;
+    // Files are unpacked in the store's temporary place, which others clean up while nobody uses the store.
+    let in_use = opened.use_lock(&cancel);
+    let _in_use = in_use.map_err(|source| Failure::image("failed to use the store", source))?;
     let mut names = outputs.names;
     if names.is_empty() {
         names.extend(image.name.parse::<Reference>().ok());
