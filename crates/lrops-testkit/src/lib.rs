@@ -3,6 +3,7 @@
 mod http;
 
 pub mod registry;
+pub mod scratch;
 
 pub mod proxy;
 

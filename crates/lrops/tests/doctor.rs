@@ -16,7 +16,7 @@ struct Project {
 impl Project {
     fn new() -> Self {
         let project = Self {
-            directory: tempfile::tempdir_in("/var/tmp").unwrap(),
+            directory: lrops_testkit::scratch::scratch_directory(),
         };
         project.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
         project

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use lrops_testkit::scratch::scratch_directory;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -41,11 +42,7 @@ impl Laboratory {
     }
 
     pub(crate) fn of(user: User) -> Self {
-        // Ordinary users must be able to come here, whatever TMPDIR is.
-        let directory = tempfile::Builder::new()
-            .prefix("lrops-test-")
-            .tempdir_in("/var/tmp")
-            .unwrap();
+        let directory = scratch_directory();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let laboratory = Self { directory, user };
         fs::create_dir(laboratory.context()).unwrap();
@@ -213,7 +210,7 @@ impl Ended {
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
     let (_, path) = PROGRAM.get_or_init(|| {
-        let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+        let directory = scratch_directory();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let path = directory.path().join("lrops");
         // By another process: a program that this one has open for writing cannot be started, and neither can it while a

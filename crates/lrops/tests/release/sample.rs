@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use lrops_testkit::registry::RegistryServer;
+use lrops_testkit::scratch::scratch_directory;
 
 use crate::project::Project;
 
@@ -56,7 +57,7 @@ pub(crate) fn sample(registry: &str) -> Project {
 /// such tests share.
 pub(crate) fn hello(registry: &str) -> Project {
     static STORE: OnceLock<tempfile::TempDir> = OnceLock::new();
-    let store = STORE.get_or_init(|| tempfile::tempdir_in("/var/tmp").unwrap());
+    let store = STORE.get_or_init(scratch_directory);
     let mut project = Project::with_origin();
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/hello");
     let mut copy = Command::new("cp");
