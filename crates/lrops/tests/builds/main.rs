@@ -6,6 +6,7 @@
 mod cache;
 mod contexts;
 mod failure;
+mod git;
 mod interoperation;
 mod laboratory;
 mod lifetime;

@@ -4,7 +4,6 @@
 //! plan tells is told from the Dockerfile alone.
 
 mod tag;
-mod tree;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -27,7 +26,7 @@ use crate::session::open_store;
 use crate::signals::Early;
 use crate::version::{Version, VersionTag};
 
-use tree::Tree;
+use super::tree::Tree;
 
 /// Releases a version.
 ///
