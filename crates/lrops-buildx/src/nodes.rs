@@ -46,7 +46,7 @@ impl BuilderFacts {
             return Some((index, true));
         }
         let able = position(&|node| node.platforms.contains(platform))
-            .or_else(|| position(&|node| node.platforms.iter().any(|own| own.runs_natively(platform))));
+            .or_else(|| position(&|node| node.platforms.iter().any(|own| covers(own, platform))));
         // Where nobody says that they can, the first is asked.
         let first = (!self.nodes.is_empty()).then_some(0);
         able.or(first).map(|index| (index, false))
@@ -66,6 +66,11 @@ impl NodeFacts {
         let is_variant = |own: &&Platform| own.architecture == other.architecture || is_half(own, other);
         Some(self.chosen.iter().find(is_variant).unwrap_or(other))
     }
+}
+
+/// Returns whether buildx takes a node of one platform for another: it has 64-bit ARM run 32-bit programs, too.
+fn covers(own: &Platform, wanted: &Platform) -> bool {
+    own.runs_natively(wanted) || is_half(own, wanted)
 }
 
 /// Returns whether a platform has the short words of another: an x86 or ARM of 32 bits beside that of 64.
@@ -110,6 +115,12 @@ mod tests {
         );
         check_shares(
             &[amd64, "linux/arm64*, linux/arm/v7"],
+            all,
+            &["n0: linux/amd64", "n1: linux/arm64", "n1: linux/arm/v7"],
+        );
+        // buildx has 64-bit ARM run programs of 32 bits, whether it is listed or not.
+        check_shares(
+            &[amd64, "linux/arm64*, linux/amd64"],
             all,
             &["n0: linux/amd64", "n1: linux/arm64", "n1: linux/arm/v7"],
         );

@@ -119,7 +119,10 @@ fn a_repositorys_address_is_built_at_its_branch_tag_or_commit() {
     );
     remote.build("#v1.2.3", &[]).succeeded();
     assert_eq!(remote.words(), "first\n");
-    let shown = remote.laboratory.run(["image", "inspect", "--format=json", "app"]).succeeded();
+    let shown = remote
+        .laboratory
+        .run(["image", "inspect", "--format=json", "app"])
+        .succeeded();
     assert!(shown.stdout.contains("1.2.3"), "{}", shown.stdout);
     for commit in [&remote.first, &remote.first[..9]] {
         remote.build(&format!("#{commit}"), &[]).succeeded();

@@ -37,11 +37,12 @@ fn each_node_builds_its_platforms_and_the_image_is_one() {
         "--annotation=manifest[linux/arm64]:team=arm",
         "--annotation=manifest-descriptor[linux/amd64]:team=entry",
     ];
-    let more = [&[DATED], &annotations[..]].concat();
+    // Whom buildx gives it to depends on more than what the nodes list.
+    let more = [&[DATED, "--platform=linux/arm/v7"], &annotations[..]].concat();
     let built = workshop
         .build(&[&more[..], &["--tag=sample"]].concat())
         .succeeded();
-    workshop.run(&["verify", "sample", TWO]).succeeded();
+    workshop.run(&["verify", "sample"]).succeeded();
     let (on_first, on_second) = (kept_by(&workshop, &first), kept_by(&workshop, &second));
     assert!(
         on_first.contains("words-amd64") && !on_first.contains("words-arm64"),
@@ -58,7 +59,7 @@ fn each_node_builds_its_platforms_and_the_image_is_one() {
     let pushed = workshop.deliver(&name, &more).succeeded();
     assert_eq!(pushed.stdout, built.stdout);
     assert_eq!(digest_of(&name), built.stdout.trim());
-    assert_eq!(platforms_of(&name), ["amd64", "arm64"]);
+    assert_eq!(platforms_of(&name), ["amd64", "arm64", "arm"]);
     let document = |name: &str| -> Value { serde_json::from_slice(&raw(name)).unwrap() };
     let index = document(&name);
     assert_eq!(index["annotations"]["team"], "index");
