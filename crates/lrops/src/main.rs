@@ -3,7 +3,7 @@
 //! The way of a command line: [`arguments`] holds what was typed, [`configuration`] what `lrops.toml` says and
 //! [`environment`] what the process was started with; [`request`] makes of the three one request with nothing open;
 //! [`registries`] makes of them the clients of the network;
-//! [`git`] and [`version`] say what its state is called;
+//! [`git`] and [`version`] say what its state is called; [`init`] what a new one needs;
 //! [`session`] puts together what carrying it out takes; [`commands`] carry it out; [`progress`] shows what happens and
 //! [`report`] what went wrong; [`delivery`] brings the result to where it was asked for.
 //!
@@ -21,6 +21,7 @@ mod farm;
 mod fields;
 mod git;
 mod image;
+mod init;
 mod progress;
 mod prompt;
 mod proof;

@@ -5,6 +5,7 @@ mod build;
 mod builder;
 mod doctor;
 mod image;
+mod init;
 mod judgement;
 mod registry;
 mod version;
@@ -23,6 +24,7 @@ pub(crate) use image::{
     CopyArguments, CreateArguments, ImageCommand, InspectArguments, PruneArguments, RemoveArguments,
     TagArguments, TransferArguments,
 };
+pub(crate) use init::{CompletionsArguments, InitArguments, ManArguments};
 pub(crate) use judgement::{Judgement, judge};
 pub(crate) use registry::{PublishArguments, PullArguments, PushArguments, RegistryArguments};
 pub(crate) use version::{BuildTime, BumpArguments, VersionArguments};
@@ -45,6 +47,8 @@ pub(crate) struct CommandLine {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Look at a project, and write the lrops.toml and the Dockerfile that it lacks
+    Init(InitArguments),
     /// Build an image from a Dockerfile
     #[command(alias = "b")]
     Build(Box<BuildArguments>),
@@ -80,6 +84,10 @@ pub(crate) enum Command {
     Login(LoginArguments),
     /// Log out from a registry
     Logout(LogoutArguments),
+    /// Print a script with which a shell completes lrops' command lines
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write one for each command
+    Man(ManArguments),
 }
 
 /// Where things are.

@@ -34,7 +34,7 @@ use crate::request::Intent;
 use crate::session::Session;
 
 use outline::Outlined;
-pub(crate) use outline::emulated_platforms;
+pub(crate) use outline::{emulated_platforms, emulation_findings};
 pub(crate) use passed_on::{FarmFlags, farm_flags};
 
 /// A request, ready for buildx.

@@ -7,6 +7,7 @@ use lrops_buildx::NeededContext;
 use lrops_dockerfile::emulation;
 use lrops_dockerfile::instruction::Dockerfile;
 use lrops_dockerfile::lower::{LowerInputs, Outline, outline};
+use lrops_model::finding::Finding;
 use lrops_model::graph::{ContextOp, Graph, StepLabel};
 use lrops_model::platform::Platform;
 use lrops_model::request::{BuildRequest, DockerfileText, NamedContext, named_context};
@@ -69,6 +70,22 @@ impl Outlined {
 
 /// Returns the platforms whose programs a request's Dockerfile would run under emulation.
 pub(crate) fn emulated_platforms(request: &BuildRequest) -> Vec<Platform> {
+    let mut platforms: Vec<Platform> = Vec::new();
+    for (_, platform) in emulation::steps(&own_graph(request), &request.build_platform) {
+        if !platforms.contains(platform) {
+            platforms.push(platform.clone());
+        }
+    }
+    platforms
+}
+
+/// Says which lines of a request's Dockerfile would run under emulation.
+pub(crate) fn emulation_findings(request: &BuildRequest) -> Vec<Finding> {
+    emulation::findings(&own_graph(request), request)
+}
+
+/// Returns the steps of a request's own Dockerfile.
+fn own_graph(request: &BuildRequest) -> Graph {
     let mut outliner = Outliner {
         request,
         exchange: &|_| Ok(PathBuf::new()),
@@ -80,13 +97,7 @@ pub(crate) fn emulated_platforms(request: &BuildRequest) -> Vec<Platform> {
         &request.platforms,
         (&request.build_args, &[]),
     );
-    let mut platforms: Vec<Platform> = Vec::new();
-    for (_, platform) in emulation::steps(&outline.graph, &request.build_platform) {
-        if !platforms.contains(platform) {
-            platforms.push(platform.clone());
-        }
-    }
-    platforms
+    outline.graph
 }
 
 struct Outliner<'a> {
