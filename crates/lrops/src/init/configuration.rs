@@ -154,7 +154,7 @@ fn runtime(project: &Project, suite: &str, reason: &str, packages: &[(&str, &str
 [bases.{name}]
 distribution = \"debian\"
 suite = \"{suite}\"
-{}users = [{{ name = \"app\", uid = 10001, home = \"/\", shell = \"/usr/sbin/nologin\" }}]
+{}users = [{{ name = \"app\", uid = 10001 }}]
 # Debian's updates between its own releases, where this machine's mirror has them.
 # extra_suites = [\"{suite}-updates\", {{ suite = \"{suite}-security\", optional = true }}]
 ",
