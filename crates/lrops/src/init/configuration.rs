@@ -212,7 +212,7 @@ const SHELL: (&str, &str) = ("dash", "/bin/sh, which RUN starts");
 
 fn static_runtime(project: &Project) -> Base {
     let reason =
-        "No shell and no package installer: the program is static, and what is not there needs no update.";
+        "No shell and no package manager: the program is static, and what is not there needs no update.";
     runtime(
         project,
         "bookworm",
