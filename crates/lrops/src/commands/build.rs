@@ -12,7 +12,7 @@ use lrops_store::verify::Expectations;
 
 use super::publishing::{self, Continuation, Published, Publishing};
 use super::summary::{Summary, summary};
-use super::{by_builder, check, metadata, plan, print, push, remote, say, verify};
+use super::{by_builder, check, metadata, plan, print, push, say, verify};
 use crate::arguments::{BuildArguments, EngineName, ProgressMode};
 use crate::delivery::Delivery;
 use crate::environment::Environment;
@@ -32,12 +32,6 @@ use crate::signals;
 /// # Errors
 /// Whatever hinders it.
 pub(super) fn run(arguments: &BuildArguments, environment: &Environment) -> Result<(), Failure> {
-    remote::with_context_here(arguments, environment, |arguments| {
-        run_here(arguments, environment)
-    })
-}
-
-fn run_here(arguments: &BuildArguments, environment: &Environment) -> Result<(), Failure> {
     let intent = resolve(arguments, environment)?;
     for notice in &intent.notices {
         say(&report::notice(notice));

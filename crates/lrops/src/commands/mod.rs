@@ -18,9 +18,7 @@ mod publishing;
 mod pull;
 mod push;
 mod release;
-mod remote;
 mod summary;
-mod tree;
 mod verify;
 mod version;
 

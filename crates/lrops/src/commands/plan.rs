@@ -16,7 +16,7 @@ use lrops_model::request::{BuildRequest, DockerfileText};
 use serde::Serialize;
 
 use super::build::open;
-use super::{print, print_json, remote, say};
+use super::{print, print_json, say};
 use crate::amounts;
 use crate::arguments::{EngineName, Format, PlanArguments, ProgressMode};
 use crate::environment::Environment;
@@ -33,13 +33,11 @@ use crate::style::{ACCENT, DIM, GOOD, HEAD, WARN, painted};
 /// # Errors
 /// When it cannot be planned.
 pub(super) fn run(arguments: &PlanArguments, environment: &Environment) -> Result<(), Failure> {
-    remote::with_context_here(&arguments.build, environment, |build| {
-        let intent = resolve(build, environment)?;
-        for notice in &intent.notices {
-            say(&report::notice(notice));
-        }
-        plan(&intent, arguments.format, environment)
-    })
+    let intent = resolve(&arguments.build, environment)?;
+    for notice in &intent.notices {
+        say(&report::notice(notice));
+    }
+    plan(&intent, arguments.format, environment)
 }
 
 /// Shows the plan of a request.

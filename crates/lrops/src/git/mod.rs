@@ -4,15 +4,12 @@
 //! repository is meant, not the variables that git gives its hooks · questions change nothing, not even git's index · a
 //! repository of another user's is refused as git refuses it, except where only a commit's time is read.
 
-mod address;
 mod checkout;
 mod error;
 mod program;
 mod push;
 mod repository;
 
-pub(crate) use address::GitAddress;
-pub(crate) use checkout::bring;
 pub(crate) use error::GitError;
 pub(crate) use program::without_repository;
 pub(crate) use push::{Arrival, PushTagError};

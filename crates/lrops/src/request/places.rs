@@ -36,7 +36,7 @@ pub(super) fn find(
         Some("-") => from_standard_input(arguments, store),
         Some(text) if is_remote(text) => Err(Failure::not_yet(
             format!("the context {text}"),
-            "download and unpack it, and name the directory; a repository's address ends in .git",
+            "download or clone it, and name the directory",
         )),
         Some(text) => in_directory(
             arguments,

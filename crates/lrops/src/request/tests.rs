@@ -417,11 +417,11 @@ fn what_is_typed_wrongly_is_refused_with_advice() {
         expect!["error: the context DESK/nowhere is not there"],
     );
     desk.check_refusal(
-        &["https://example.com/context.tar.gz"],
+        &["https://example.com/repository.git"],
         expect![[r"
-        error: the context https://example.com/context.tar.gz is not supported yet
+        error: the context https://example.com/repository.git is not supported yet
          |
-         = help: download and unpack it, and name the directory; a repository's address ends in .git"]],
+         = help: download or clone it, and name the directory"]],
     );
     desk.check_refusal(
         &["-f", "nothing"],

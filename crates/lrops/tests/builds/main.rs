@@ -6,7 +6,6 @@
 mod cache;
 mod contexts;
 mod failure;
-mod git;
 mod interoperation;
 mod laboratory;
 mod lifetime;

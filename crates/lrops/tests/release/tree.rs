@@ -237,7 +237,7 @@ fn a_tree_that_a_killed_release_left_is_removed() {
     let project = sample(&server.name());
     project.tag("v1.0.0");
     project.lrops(&["release", "--tag=v1.0.0", "--yes"]).exits(0);
-    let left = project.beside(".cache/lrops/tmp/tree-1");
+    let left = project.beside(".cache/lrops/tmp/release-1");
     fs::create_dir_all(left.join("part")).unwrap();
     project.lrops(&["release", "--tag=v1.0.0", "--yes"]).exits(0);
     assert!(temporary_trees(&project).is_empty());

@@ -4,6 +4,7 @@
 //! plan tells is told from the Dockerfile alone.
 
 mod tag;
+mod tree;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -26,7 +27,7 @@ use crate::session::open_store;
 use crate::signals::Early;
 use crate::version::{Version, VersionTag};
 
-use super::tree::Tree;
+use tree::Tree;
 
 /// Releases a version.
 ///

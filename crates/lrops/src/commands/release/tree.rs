@@ -1,4 +1,4 @@
-//! Trees of commits, in the store's place for what is temporary: what a killed process leaves there, the next one removes.
+//! The tag's tree, in the store's place for what is temporary: what a killed process leaves there, the next one removes.
 
 use std::fs;
 use std::io;
@@ -10,9 +10,8 @@ use lrops_store::store::{Store, UseLock};
 use rustix::fs::{AtFlags, CWD, Mode, Timespec, Timestamps, utimensat};
 use rustix::process::umask;
 
-use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::git::{self, GitAddress, Repository};
+use crate::git::Repository;
 use crate::version::Version;
 
 /// A checked-out commit, until it is dropped.
@@ -33,52 +32,22 @@ impl Tree {
         store: &Store,
         cancel: &CancelToken,
     ) -> Result<Self, Failure> {
-        let tree = Self::new(store, cancel)?;
-        let checked_out = with_usual_modes(|| repository.check_out(&version.facts.commit, &tree.path));
+        let in_use = store.use_lock(cancel);
+        let in_use = in_use.map_err(|source| Failure::work("failed to use the store", source))?;
+        let tree = Self {
+            path: new_directory(store.tmp())?,
+            _in_use: in_use,
+        };
+        // Modes of files are part of an image, and are not to depend on who makes the release.
+        let before = umask(Mode::WGRP | Mode::WOTH);
+        let checked_out = repository.check_out(&version.facts.commit, &tree.path);
+        umask(before);
         // Ctrl-C reaches git as well, which then fails by itself.
         cancel.check().map_err(|_| Failure::Cancelled)?;
         checked_out?;
         let failed = |source| Failure::work("failed to set the times of the tag's files", source);
         set_times(&tree.path, version.facts.commit_time).map_err(failed)?;
         Ok(tree)
-    }
-
-    /// Brings what an address means, and returns it with the directory that is meant.
-    ///
-    /// # Errors
-    /// When git, the remote or the disk fails; when the address names no directory there; when the work is stopped.
-    pub(super) fn bring(
-        address: &GitAddress,
-        store: &Store,
-        environment: &Environment,
-        cancel: &CancelToken,
-    ) -> Result<(Self, PathBuf), Failure> {
-        let tree = Self::new(store, cancel)?;
-        let brought = with_usual_modes(|| git::bring(address, &tree.path, environment));
-        cancel.check().map_err(|_| Failure::Cancelled)?;
-        let files = brought?;
-        // A link may lead out of it.
-        let directory = files.join(&address.directory).canonicalize();
-        let top = files
-            .canonicalize()
-            .map_err(|source| Failure::work("failed to read the repository", source))?;
-        match directory {
-            Ok(directory) if directory.is_dir() && directory.starts_with(&top) => Ok((tree, directory)),
-            _ => Err(Failure::usage(format!(
-                "{} has no directory {}",
-                address.remote,
-                address.directory.display()
-            ))),
-        }
-    }
-
-    fn new(store: &Store, cancel: &CancelToken) -> Result<Self, Failure> {
-        let in_use = store.use_lock(cancel);
-        let in_use = in_use.map_err(|source| Failure::work("failed to use the store", source))?;
-        Ok(Self {
-            path: new_directory(store.tmp())?,
-            _in_use: in_use,
-        })
     }
 
     /// Returns its directory.
@@ -94,19 +63,11 @@ impl Drop for Tree {
     }
 }
 
-/// Does something so that files get the usual modes: they are part of an image, and are not to depend on who makes it.
-fn with_usual_modes<T>(work: impl FnOnce() -> T) -> T {
-    let before = umask(Mode::WGRP | Mode::WOTH);
-    let done = work();
-    umask(before);
-    done
-}
-
 /// Makes a directory that nobody else has: processes of different containers may share a store, and a number.
 fn new_directory(parent: &Path) -> Result<PathBuf, Failure> {
     let mut number = std::process::id();
     loop {
-        let path = parent.join(format!("tree-{number}"));
+        let path = parent.join(format!("release-{number}"));
         match fs::create_dir(&path) {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number = number.wrapping_add(1),
