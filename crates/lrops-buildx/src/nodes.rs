@@ -60,11 +60,21 @@ impl NodeFacts {
     /// the node, which may be emulated, stand before all. The first of the others is its own platform, or a variant of
     /// it.
     pub fn build_platform(&self) -> Option<&Platform> {
+        if !self.runs() {
+            return None;
+        }
         let Some(other) = self.platforms.iter().find(|one| !self.chosen.contains(one)) else {
             return self.platforms.first();
         };
         let is_variant = |own: &&Platform| own.architecture == other.architecture || is_half(own, other);
         Some(self.chosen.iter().find(is_variant).unwrap_or(other))
+    }
+}
+
+impl NodeFacts {
+    /// Returns whether it runs, and so says what it can. Before, it names no more than what was chosen for it.
+    pub fn runs(&self) -> bool {
+        self.buildkit.is_some() || self.status == "running"
     }
 }
 
@@ -139,6 +149,13 @@ mod tests {
             &["n1: linux/386", "n0: linux/riscv64"],
         );
         check_shares(&[], all, &[]);
+    }
+
+    #[test]
+    fn a_node_that_does_not_run_says_nothing_of_its_machine() {
+        let answer = "Name: farm\nDriver: remote\n\nNodes:\nName: n0\nEndpoint: e\nStatus: inactive\nPlatforms: linux/arm64*\n";
+        let builder = BuilderFacts::parse(answer).unwrap();
+        assert_eq!(builder.nodes[0].build_platform(), None);
     }
 
     #[test]

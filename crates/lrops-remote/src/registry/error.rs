@@ -52,7 +52,7 @@ fn said_of(task: Task, image: &Reference) -> String {
         Task::Resolve => format!("failed to resolve {image}"),
         Task::Read => format!("{} did not send it", place()),
         Task::Look => format!("{} did not say whether it is there", place()),
-        Task::CheckRights => format!("{} does not let you push", place()),
+        Task::CheckRights => format!("{} did not say that you may push", place()),
         Task::Upload => format!("{} did not take a blob", place()),
         Task::Publish => format!("{} did not take a manifest", place()),
         Task::Tag => format!("failed to give the tag {image}"),

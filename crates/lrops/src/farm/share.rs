@@ -64,10 +64,7 @@ impl Share {
             Ok(Self {
                 node: node.name.clone(),
                 outlined: Outlined::of(&request, &own)?,
-                run: exchange(&ExchangeName::Run {
-                    process: std::process::id(),
-                    build,
-                })?,
+                run: exchange(&ExchangeName::Run(std::process::id()))?,
                 runs: node.build_platform().is_some(),
                 request,
             })

@@ -102,7 +102,8 @@ fn values(
     }
 }
 
-/// Returns the names that a Dockerfile declares and nobody gives.
+/// Returns the names that a Dockerfile declares and nobody gives. One that a `FROM` line takes is about that image, and
+/// not about the project.
 fn wished(text: &DockerfileText, given: &BTreeSet<String>) -> BTreeSet<&'static str> {
     let (dockerfile, _) = Dockerfile::parse(&text.text);
     let instructions = dockerfile.stages.iter().flat_map(|stage| &stage.instructions);
@@ -117,6 +118,16 @@ fn wished(text: &DockerfileText, given: &BTreeSet<String>) -> BTreeSet<&'static 
         .flat_map(|arg| &arg.definitions)
         .map(|definition| definition.name.as_str())
         .collect();
-    let is_wished = |name: &&str| declared.contains(name) && !given.contains(*name);
+    let is_of_image = |name: &str| {
+        let froms = dockerfile
+            .stages
+            .iter()
+            .map(|stage| stage.from.origin.text.as_str());
+        let forms = [format!("${name}"), format!("${{{name}")];
+        froms
+            .into_iter()
+            .any(|from| forms.iter().any(|form| from.contains(form.as_str())))
+    };
+    let is_wished = |name: &&str| declared.contains(name) && !given.contains(*name) && !is_of_image(name);
     NAMES.into_iter().filter(is_wished).collect()
 }

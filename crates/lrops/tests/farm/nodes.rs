@@ -5,6 +5,7 @@ use lrops_testkit::docker::{BuildKit, DockerClient};
 use serde_json::Value;
 
 use crate::delivery::{digest_of, platforms_of, raw};
+use crate::laboratory::busybox;
 use crate::remote::set_up;
 use crate::workshop::{TWO, Workshop};
 
@@ -122,6 +123,14 @@ fn a_node_that_fails_stops_the_others_and_nothing_gets_a_name() {
     let workshop = Workshop::new(&client);
     let node = format!("--node={}=linux/arm64", second.address());
     set_up(&workshop, &first, &[&node]);
+    // The other one would take longer than anybody waits for a test.
+    workshop.laboratory.dockerfile(
+        "FROM --platform=$BUILDPLATFORM busybox\nARG TARGETARCH\n\
+         RUN if [ $TARGETARCH = arm64 ]; then sleep 2; exit 3; else sleep 3000; fi\n",
+    );
+    let base = format!("--build-context=busybox=oci-layout://{}", busybox().display());
+    let failed = workshop.build(&[&base, "--tag=sample"]).failed(1);
+    assert!(failed.stderr.contains("exit code: 3"), "{}", failed.stderr);
     workshop
         .laboratory
         .file("words-amd64", "hello\n")
