@@ -82,6 +82,10 @@ fn what_is_right_is_left_alone() {
         "FROM --platform=$BUILDPLATFORM golang AS build\nARG TARGETARCH\nRUN GOARCH=$TARGETARCH scripts/build && GOBIN=/bin go install example.com/x@latest\nFROM scratch\nCOPY --from=build /a /a\n",
         // Not across: the stage is the target's own.
         "FROM golang\nARG TARGETARCH\nRUN GOARCH=$TARGETARCH go install ./cmd/a\n",
+        // What is set afterwards, what chooses by a variable, and what chooses among several.
+        "FROM --platform=$BUILDPLATFORM golang AS build\nARG TARGETARCH\nRUN go install example.com/x@v1\nENV GOARCH=$TARGETARCH GOARM=7 CGO_ENABLED=0\nRUN go build .\nFROM scratch\nCOPY --from=build /a /a\n",
+        "FROM debian\nARG TARGETARCH\nENV A=$TARGETARCH\nRUN if [ $A = arm64 ]; then :; else curl -O https://h.example/a-amd64; fi\n",
+        "FROM debian\nRUN curl -O https://h.example/a-amd64 && curl -O https://h.example/a-arm64\n",
         // Installed for the build itself.
         "FROM --platform=$BUILDPLATFORM golang AS build\nRUN go install example.com/generator@latest\nFROM scratch\nCOPY --from=build /a /a\n",
         // The default is refused, or is no architecture.
@@ -126,6 +130,10 @@ fn commands_in_heredocs_and_after_settings_are_seen() {
             "FixedArchitecture",
         ),
         (
+            "FROM --platform=$BUILDPLATFORM debian AS fetch\nARG TARGETARCH\nRUN case $TARGETARCH in arm64) a=aarch64;; *) a=amd64;; esac; echo $a\nFROM scratch\nCOPY --from=fetch /a /a\n",
+            "ArchitectureFallback",
+        ),
+        (
             "ARG BUILDPLATFORM=linux/amd64\nFROM --platform=$BUILDPLATFORM debian\n",
             "PlatformArgDefault",
         ),
@@ -143,4 +151,10 @@ fn a_comment_silences_a_rule() {
         assert_eq!(found(text), [""; 0], "{text}");
     }
     assert_eq!(found(&format!("FROM scratch\n{line}")), ["PlatformArgDefault"]);
+}
+
+#[test]
+fn findings_are_errors_where_that_is_asked_for() {
+    let text = "# check=error=true\nFROM scratch\nARG TARGETARCH=amd64\n";
+    assert_eq!(found(text), ["PlatformArgDefault", "CheckFailed"]);
 }

@@ -20,11 +20,14 @@ const TARGET_ARGUMENTS: [&str; 4] = ["TARGETPLATFORM", "TARGETOS", "TARGETARCH",
 const BUILD_ARGUMENTS: [&str; 4] = ["BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT"];
 
 /// What makes a download vary with the platform, or asks the machine.
-const ASKS: [&str; 6] = [
+const ASKS: [&str; 9] = [
     "TARGETARCH",
     "TARGETPLATFORM",
+    "TARGETVARIANT",
     "BUILDARCH",
     "uname",
+    "$(arch)",
+    "go env GOARCH",
     "dpkg --print-architecture",
     "apk --print-arch",
 ];
@@ -163,13 +166,12 @@ impl<'a> Cross<'a> {
         if !self.is_native(stage) {
             return;
         }
-        let settings = self.settings(stage);
         let builds_arm = self
             .platforms
             .iter()
             .any(|platform| platform.architecture == "arm");
         for command in commands {
-            let calls = calls_of(&command.text, &settings);
+            let calls = calls_of(&command.text, &self.settings(stage, command.origin));
             let go = calls.iter().filter(|call| call.words.first() == Some(&"go"));
             let crossing: Vec<&Call<'_>> = go
                 .filter(|call| sets_from(&call.settings, "GOARCH", "TARGETARCH"))
@@ -208,9 +210,10 @@ impl<'a> Cross<'a> {
 
     /// A file of one architecture for all platforms.
     fn downloads(&mut self, stage: &'a Stage, commands: &[Command<'a>]) {
-        if self.platforms.len() < 2 || !self.runs_on_target(stage) {
+        if self.platforms.len() < 2 {
             return;
         }
+        let runs_on_target = self.runs_on_target(stage);
         for command in commands {
             if let Some(architecture) = fallback(&command.text) {
                 self.warn(
@@ -220,16 +223,23 @@ impl<'a> Cross<'a> {
                     "end the case with *) echo \"unknown: $TARGETARCH\" >&2; exit 1 ;;".to_owned(),
                 );
             }
-            if ASKS.iter().any(|word| command.text.contains(word)) {
+            let settings = self.settings(stage, command.origin);
+            let asks = |text: &str| ASKS.iter().any(|word| text.contains(word));
+            if !runs_on_target || asks(&command.text) || asks(&settings) {
                 continue;
             }
             let urls = command
                 .text
                 .split(|character: char| character.is_whitespace() || "\"'`;|()<>".contains(character));
-            let fixed = urls
+            let fixed: Vec<(&str, &str)> = urls
                 .filter(|word| word.contains("://"))
-                .find_map(|url| Some((url, architecture_in(url)?)));
-            if let Some((url, architecture)) = fixed {
+                .filter_map(|url| Some((url, architecture_in(url)?)))
+                .collect();
+            // Who names several chooses among them.
+            let is_choice = fixed
+                .iter()
+                .any(|(_, other)| Some(*other) != fixed.first().map(|(_, first)| *first));
+            if let Some((url, architecture)) = fixed.first().filter(|_| !is_choice) {
                 self.warn(
                     rules::FIXED_ARCHITECTURE,
                     format!("all platforms get {url}, which is named for {architecture}"),
@@ -308,10 +318,11 @@ impl<'a> Cross<'a> {
             .collect()
     }
 
-    /// Returns the `ENV` lines that hold in a stage.
-    fn settings(&self, stage: &'a Stage) -> String {
+    /// Returns the `ENV` lines that hold where an instruction of a stage stands.
+    fn settings(&self, stage: &'a Stage, at: &Origin) -> String {
         let instructions = self.line(stage).into_iter().flat_map(|stage| &stage.instructions);
-        let settings = instructions.filter(|instruction| matches!(instruction, Instruction::Env(_)));
+        let before = instructions.take_while(|instruction| instruction.origin().span.start < at.span.start);
+        let settings = before.filter(|instruction| matches!(instruction, Instruction::Env(_)));
         let texts: Vec<&str> = settings.map(|setting| setting.origin().text.as_str()).collect();
         texts.join("\n")
     }

@@ -39,7 +39,11 @@ pub fn cross_platform(
     build_args: &BTreeMap<String, String>,
 ) -> Vec<Finding> {
     match CheckOptions::of(dockerfile, build_args) {
-        Ok(options) => cross_findings(dockerfile, platforms, &options),
+        Ok(options) => {
+            let mut findings = cross_findings(dockerfile, platforms, &options);
+            findings.extend(options.violation(&findings));
+            findings
+        }
         Err(_) => Vec::new(),
     }
 }

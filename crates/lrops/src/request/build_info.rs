@@ -131,3 +131,26 @@ fn wished(text: &DockerfileText, given: &BTreeSet<String>) -> BTreeSet<&'static 
     let is_wished = |name: &&str| declared.contains(name) && !given.contains(*name) && !is_of_image(name);
     NAMES.into_iter().filter(is_wished).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_from_line_takes_is_the_version_of_another_image() {
+        let wished_of = |text: &str| {
+            let text = DockerfileText {
+                name: "Dockerfile".to_owned(),
+                text: text.to_owned(),
+                path: None,
+            };
+            wished(&text, &BTreeSet::new()).into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(
+            wished_of("ARG VERSION=3.19\nFROM alpine:${VERSION}\nARG GIT_COMMIT\n"),
+            ["GIT_COMMIT"]
+        );
+        assert_eq!(wished_of("ARG VERSION\nFROM alpine:$VERSION\n"), [""; 0]);
+        assert_eq!(wished_of("FROM alpine\nARG VERSION=development\n"), ["VERSION"]);
+    }
+}
