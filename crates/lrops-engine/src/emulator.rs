@@ -1,6 +1,6 @@
 //! What runs other platforms' programs on this machine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use lrops_model::platform::Platform;
 use lrops_sandbox::trial::Attempt;
@@ -54,10 +54,10 @@ pub fn means(platform: &Platform, directories: &[PathBuf], table: &Attempt) -> R
         }),
         Attempt::Works | Attempt::Untried => Ok(Means::Program(program)),
     });
-    program.or_else(|error| match machine_emulates(platform) {
-        true => Ok(Means::Machine),
-        false => Err(error),
-    })
+    match program {
+        Err(_) if machine_emulates(platform) => Ok(Means::Machine),
+        other => other,
+    }
 }
 
 /// Returns QEMU's name of a platform's architecture.
@@ -97,7 +97,7 @@ fn find(platform: &Platform, directories: &[PathBuf]) -> Result<PathBuf, NoEmula
 fn listed(directories: &[PathBuf]) -> String {
     let names: Vec<String> = directories
         .iter()
-        .map(|path: &PathBuf| Path::display(path).to_string())
+        .map(|directory| directory.display().to_string())
         .collect();
     names.join(", ")
 }
