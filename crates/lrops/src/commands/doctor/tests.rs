@@ -185,14 +185,16 @@ fn emulation_is_broken_only_where_it_is_needed_and_cannot_be() {
               guide: docs/guide.md#emulation-missing
 
             emulation: broken
-              cause: there is no qemu-aarch64-static on this machine
+              cause: there is no qemu-aarch64-static in /usr/bin, /opt/bin
               cure:  give the stages that run tools `FROM --platform=$BUILDPLATFORM`, and let them cross-compile; lrops plan shows the lines
                      where emulation is really wanted, install it: sudo apt install qemu-user-static
+                     or name the directory that has it: --qemu DIR
               guide: docs/guide.md#emulation-missing
 
             emulation: broken
               cause: emulation without a set-up by root needs Linux 6.7 or newer, and this is 6.1.0
               cure:  give the stages that run tools `FROM --platform=$BUILDPLATFORM`, and let them cross-compile; lrops plan shows the lines
+                     or have root register QEMU for the whole machine: sudo apt install qemu-user-static binfmt-support
                      or build where the builder emulates: --engine buildx
               guide: docs/guide.md#emulation-missing
 
