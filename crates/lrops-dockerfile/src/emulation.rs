@@ -22,6 +22,16 @@ pub fn steps<'g>(
     graph.order.iter().filter_map(emulated)
 }
 
+/// Marks the steps that would be emulated, for those who show them.
+pub fn mark(graph: &mut Graph, build_platform: &Platform) {
+    let emulated: Vec<StepId> = steps(graph, build_platform).map(|(id, _)| id).collect();
+    for id in emulated {
+        if let Some(step) = graph.steps.get_mut(&id) {
+            step.label.emulated = true;
+        }
+    }
+}
+
 /// Says which steps would be emulated, with the cure: errors where the request denies it, nothing where it allows it.
 pub fn findings(graph: &Graph, request: &BuildRequest) -> Vec<Finding> {
     let finding = |(id, platform): (StepId, &Platform)| {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use lrops_dockerfile::emulation;
 use lrops_model::blob::BlobStore;
 use lrops_model::engine::{BuildError, Delivered, Engine};
 use lrops_model::event::{BuildEvent, OnEvent};
@@ -110,6 +111,33 @@ impl<'a> EmbeddedEngine<'a> {
         Ok(cached)
     }
 
+    /// Makes sure, before anything runs, that every step can be emulated that will be. One whose result is there will
+    /// not.
+    fn can_emulate(&self, execution: &Execution<'_>) -> Result<(), BuildError> {
+        let Execution { request, plan, .. } = *execution;
+        let mut emulated = emulation::steps(&plan.graph, &request.build_platform).peekable();
+        if emulated.peek().is_none() {
+            return Ok(());
+        }
+        let cached = self.cached(request, plan)?;
+        for (id, platform) in emulated.filter(|(id, _)| !cached.contains(id)) {
+            let label = &plan.graph.step(id).label;
+            execution
+                .emulation(platform)
+                .map_err(|cause| BuildError::Environment {
+                    message: format!(
+                        "{platform} programs cannot run on {}, and line {} of {} needs them: {}",
+                        request.build_platform,
+                        label.place.as_ref().map_or(0, |place| place.line),
+                        label.file,
+                        label.instruction.lines().next().unwrap_or_default(),
+                    ),
+                    source: Box::new(cause),
+                })?;
+        }
+        Ok(())
+    }
+
     fn contexts(&self, request: &BuildRequest, plan: &Plan) -> Result<Contexts, BuildError> {
         Contexts::open(
             &plan.directories,
@@ -169,6 +197,7 @@ impl Engine for EmbeddedEngine<'_> {
             &reporter,
             owner_style,
         );
+        self.can_emulate(&execution)?;
         let result = run(&execution, &plan.graph);
         contexts.save();
         let layers = result?;

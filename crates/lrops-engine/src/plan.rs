@@ -88,11 +88,12 @@ impl<'a> Planner<'a> {
     /// Findings of the Dockerfile; images that cannot be had; emulation where it is denied.
     pub(crate) fn plan(self) -> Result<Plan, BuildError> {
         let Lowering {
-            graph,
+            mut graph,
             mut findings,
             epoch,
         } = self.lower(&self.main_source())?;
         findings.extend(self.emulation_findings(&graph)?);
+        emulation::mark(&mut graph, &self.request.build_platform);
         let directories = self
             .directories
             .into_inner()

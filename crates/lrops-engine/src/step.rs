@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use lrops_model::cancel::CancelToken;
 use lrops_model::engine::{BuildError, StepError, StepFailure};
 use lrops_model::event::{StepName, StepOutcome};
 use lrops_model::graph::{Op, Step, StepId};
 use lrops_model::oci::Descriptor;
+use lrops_model::platform::Platform;
 use lrops_model::request::BuildRequest;
 use lrops_model::timestamp::Timestamp;
+use lrops_sandbox::trial::{Attempt, attempt};
 use lrops_sandbox::{SnapshotId, Snapshotter};
 use lrops_store::records::StepRecord;
 use lrops_store::store::Store;
@@ -18,6 +20,7 @@ use lrops_store::tree::OwnerStyle;
 
 use crate::build::EngineSettings;
 use crate::contexts::Contexts;
+use crate::emulator::{self, NoEmulation};
 use crate::images::Images;
 use crate::keys::{CacheKey, KeyBuilder};
 use crate::ops;
@@ -83,6 +86,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) reporter: &'a Reporter<'a>,
     pub(crate) owner_style: OwnerStyle,
     pub(crate) cancel: CancelToken,
+    /// Whether a sandbox can have a table of binary formats; tried when the first emulated command is met.
+    table: OnceLock<Attempt>,
     results: Mutex<BTreeMap<StepId, StepResult>>,
 }
 
@@ -107,8 +112,23 @@ impl<'a> Execution<'a> {
             reporter,
             owner_style,
             cancel,
+            table: OnceLock::new(),
             results,
         }
+    }
+
+    /// Returns how a platform's programs are emulated.
+    ///
+    /// # Errors
+    /// When they cannot be.
+    pub(crate) fn emulation(&self, platform: &Platform) -> Result<emulator::Means, NoEmulation> {
+        let table = self.table.get_or_init(|| match attempt(self.store().root()) {
+            Ok(trial) => trial.emulation,
+            Err(error) => Attempt::Fails {
+                message: chain(&error),
+            },
+        });
+        emulator::means(platform, &self.request.emulators, table)
     }
 
     pub(crate) fn store(&self) -> &'a Store {

@@ -319,6 +319,9 @@ pub struct StepLabel {
     pub platforms: Vec<Platform>,
     /// The platform that the stage is of.
     pub stage_platform: Option<Platform>,
+    /// Whether it runs programs that are emulated; filled when all is planned.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub emulated: bool,
 }
 
 /// All steps, and the images that they make.

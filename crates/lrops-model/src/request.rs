@@ -48,6 +48,8 @@ pub struct BuildRequest {
     pub network: RunNetwork,
     /// What happens to programs of foreign platforms.
     pub emulation: EmulationPolicy,
+    /// The directories in which emulators are looked for. They enter no cache key.
+    pub emulators: Vec<PathBuf>,
     /// The host's certificate authorities for commands: a PEM bundle.
     pub host_ca: Option<PathBuf>,
     /// `--add-host`: name and address.

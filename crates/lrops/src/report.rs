@@ -12,6 +12,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use lrops_buildx::{BuilderPlace, KnownFailure};
 use lrops_dockerfile::instruction::Dockerfile;
+use lrops_engine::emulator::NoEmulation;
 use lrops_model::engine::{BuildError, StepError};
 use lrops_model::finding::{Finding, Severity};
 use lrops_model::graph::StepLabel;
@@ -24,6 +25,11 @@ use crate::progress::instruction_line;
 
 /// How advice to write another word begins.
 const DID_YOU_MEAN: &str = "did you mean ";
+
+/// What to do where foreign programs cannot run.
+const NO_EMULATION: &str = "cross-compile instead: FROM --platform=$BUILDPLATFORM for the stage; lrops plan shows the \
+    lines. Where emulation is really wanted, install it: sudo apt install qemu-user-static; or name the directory that \
+    has QEMU: --qemu DIR. lrops doctor tries what the machine can";
 
 /// A text that places point into.
 #[derive(Clone, Copy)]
@@ -114,6 +120,9 @@ pub(crate) fn failure(failure: &Failure) -> String {
             )
         }
         Failure::NotYet { advice, .. } => chain(failure, Some(advice)),
+        Failure::Build(BuildError::Environment { source, .. }) if source.is::<NoEmulation>() => {
+            chain(failure, Some(NO_EMULATION))
+        }
         Failure::Machine { .. } | Failure::Build(BuildError::Environment { .. }) => chain(
             failure,
             Some("this is about the machine, not about the Dockerfile"),

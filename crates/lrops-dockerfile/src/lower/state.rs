@@ -155,6 +155,7 @@ impl StageState {
             place: Some(place),
             platforms: Vec::new(),
             stage_platform: Some(self.platform.clone()),
+            emulated: false,
         }
     }
 

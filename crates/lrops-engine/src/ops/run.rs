@@ -17,7 +17,7 @@ use lrops_store::tree::{NewDirectories, RootDir};
 use super::make_directory::user_name;
 use super::mounts::{MountSet, context_digest};
 use super::{commit, prepare, user};
-use crate::emulator;
+use crate::emulator::Means;
 use crate::keys::{CacheKey, KeyBuilder};
 use crate::reporter::Activity;
 use crate::step::{Execution, Files, StepResult, chain, internal};
@@ -43,8 +43,8 @@ const HOST_NAME_ARGUMENT: &str = "BUILDKIT_SANDBOX_HOSTNAME";
 
 /// Returns the key: the command and all that it is given, and what its files are.
 ///
-/// Secrets, proxies and the host's certificate authorities are not in it: with others of them the same command makes
-/// the same files.
+/// Secrets, proxies, the host's certificate authorities and what emulates the command are not in it: with others of them
+/// the same command makes the same files.
 pub(crate) fn definition_key(
     execution: &Execution<'_>,
     run: &RunOp,
@@ -211,16 +211,15 @@ fn emulator(execution: &Execution<'_>, run: &RunOp) -> Result<Option<Emulator>, 
     if execution.request.build_platform.runs_natively(&run.platform) {
         return Ok(None);
     }
-    match emulator::find(&run.platform) {
-        Some(interpreter) => Ok(Some(Emulator {
+    match execution.emulation(&run.platform) {
+        Ok(Means::Program(interpreter)) => Ok(Some(Emulator {
             interpreter,
             platform: run.platform.clone(),
         })),
-        None => Err(user(format!(
-            "this command runs {} programs, and there is no {} to emulate them. \
-             Cross-compile (FROM --platform=$BUILDPLATFORM), or install the package qemu-user-static",
-            run.platform,
-            emulator::name(&run.platform)
-        ))),
+        Ok(Means::Machine) => Ok(None),
+        Err(cause) => Err(internal(
+            &format!("{} programs cannot be emulated", run.platform),
+            cause,
+        )),
     }
 }

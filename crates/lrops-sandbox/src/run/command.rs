@@ -132,7 +132,7 @@ fn find(name: &OsStr, environment: &[(String, String)]) -> Result<PathBuf, Comma
 fn explain(program: &Path, error: &io::Error) -> CommandError {
     match error.raw_os_error() {
         Some(libc::ENOENT) if fs::symlink_metadata(program).is_err() => CommandError::NotFound,
-        Some(libc::ENOENT) => match interpreter(&header(program)) {
+        Some(libc::ENOENT) => match loader(program) {
             Some(interpreter) => CommandError::MissingInterpreter { interpreter },
             None => CommandError::NotFound,
         },
@@ -159,6 +159,11 @@ fn header(program: &Path) -> Vec<u8> {
         let _ = file.take(HEADER_BYTES as u64).read_to_end(&mut bytes);
     }
     bytes
+}
+
+/// Returns the interpreter or loader that a program names.
+pub(super) fn loader(program: &Path) -> Option<String> {
+    interpreter(&header(program))
 }
 
 /// The interpreter that a script's first line or an ELF program's header names.

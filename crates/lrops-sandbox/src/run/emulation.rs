@@ -3,22 +3,77 @@
 //! Since Linux 6.7 every user namespace can have its own table of binary formats (`binfmt_misc`). The sandbox gets a
 //! user namespace of its own, in which each id stands for itself, and a table that holds one entry. The machine's own
 //! table is not touched, and the entry is gone when process 1 ends, which holds the table's only mount.
+//!
+//! Without a table of its own, a namespace looks things up in the machine's. What is registered there serves as well,
+//! if the kernel keeps its interpreter open, for then the tree needs no copy of it.
 
 use std::fmt::Write as _;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use lrops_model::platform::Platform;
 use rustix::fs::{Mode, OFlags};
 use rustix::thread::UnshareFlags;
 
+use super::command;
 use super::error::Step;
 use super::message::Failure;
 use super::spec::Emulator;
 use crate::user_namespace::{self, Refusal};
 use crate::{kernel, mounts};
+
+/// Where the machine's own table is mounted.
+const MACHINE_TABLE: &str = "/proc/sys/fs/binfmt_misc";
+
+/// Returns whether the machine's own table has a platform's programs emulated in any tree.
+pub fn machine_emulates(platform: &Platform) -> bool {
+    let table = Path::new(MACHINE_TABLE);
+    let Some((magic, _)) = pattern(platform) else {
+        return false;
+    };
+    let on = fs::read_to_string(table.join("status")).is_ok_and(|status| status.trim() == "enabled");
+    let entries = fs::read_dir(table).into_iter().flatten().flatten();
+    let texts = entries.filter_map(|entry| fs::read_to_string(entry.path()).ok());
+    on && texts.into_iter().any(|text| serves(&text, &magic))
+}
+
+/// Returns whether an entry of the table, as the kernel shows it, takes a program that begins so, in any tree.
+fn serves(entry: &str, program: &[u8]) -> bool {
+    let value = |name: &str| {
+        entry
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(str::trim)
+    };
+    let bytes = |text: &str| -> Option<Vec<u8>> {
+        let pair = |at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+        (0..text.len()).step_by(2).map(pair).collect()
+    };
+    let Some(magic) = value("magic ").and_then(bytes) else {
+        return false;
+    };
+    let mask = value("mask ")
+        .and_then(bytes)
+        .unwrap_or_else(|| vec![0xff; magic.len()]);
+    let matches = magic.len() <= program.len()
+        && magic
+            .iter()
+            .zip(&mask)
+            .zip(program)
+            .all(|((magic, mask), byte)| magic & mask == byte & mask);
+    matches
+        && entry.starts_with("enabled")
+        && value("offset ") == Some("0")
+        && value("flags:").is_some_and(|flags| flags.contains('F'))
+}
+
+/// Returns whether a program runs in any tree: it is there, and needs no loader or libraries, as static linking makes it.
+pub fn is_static(program: &Path) -> bool {
+    program.is_file() && command::loader(program).is_none()
+}
 
 /// Moves this process into a user namespace with the same ids.
 pub(crate) fn enter_user_namespace() -> Result<(), Failure> {
@@ -151,5 +206,28 @@ mod tests {
             &format!(":lrops:M::7f454c4602020100000000000000000000020016:{mask}fffeffff:/usr/bin/qemu:POCF"),
         );
         check("linux/sparc", "programs for linux/sparc are not known");
+    }
+
+    #[test]
+    fn an_entry_of_the_machine_serves_when_it_matches_and_keeps_its_interpreter_open() {
+        let (magic, _) = pattern(&"linux/arm64".parse().unwrap()).unwrap();
+        let entry = "enabled\ninterpreter /usr/bin/qemu\nflags: OCF\noffset 0\n\
+            magic 7f454c460201010000000000000000000200b700\nmask ffffffffffffff00fffffffffffffffffeffffff\n";
+        assert!(serves(entry, &magic));
+        assert!(
+            !serves(&entry.replace("OCF", "OC"), &magic),
+            "it would be looked for in the tree"
+        );
+        assert!(!serves(&entry.replace("enabled", "disabled"), &magic));
+        assert!(
+            !serves(&entry.replace("b700", "2800"), &magic),
+            "another machine's"
+        );
+        assert!(!serves(&entry.replace("offset 0", "offset 4"), &magic));
+        assert!(!serves(
+            "enabled\ninterpreter /x\nflags: F\nextension .py\n",
+            &magic
+        ));
+        assert!(!serves("enabled\n", &magic));
     }
 }

@@ -164,6 +164,9 @@ pub(crate) struct BuildArguments {
     /// What happens to programs of foreign platforms: deny, warn or allow [default: warn]
     #[arg(long, value_name = "POLICY", help_heading = "Commands")]
     pub(crate) emulation: Option<String>,
+    /// The directory of QEMU's statically linked programs, such as qemu-aarch64-static [default: those of `$PATH`]
+    #[arg(long, value_name = "DIR", help_heading = "Commands")]
+    pub(crate) qemu: Option<PathBuf>,
     /// How many steps run at a time [default: the number of processors]
     #[arg(long, short, value_name = "NUMBER", help_heading = "Commands")]
     pub(crate) jobs: Option<usize>,

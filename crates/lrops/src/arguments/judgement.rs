@@ -134,11 +134,18 @@ fn foreign(arguments: &BuildArguments) -> Vec<Judgement> {
 
 /// Flags that say how the embedded engine builds.
 fn of_the_embedded_engine(arguments: &BuildArguments) -> Vec<Judgement> {
-    meaning_nothing([(
-        arguments.jobs.is_some(),
-        "--jobs",
-        "the builder decides how many steps it runs at a time: max-parallelism in its buildkitd.toml",
-    )])
+    meaning_nothing([
+        (
+            arguments.jobs.is_some(),
+            "--jobs",
+            "the builder decides how many steps it runs at a time: max-parallelism in its buildkitd.toml",
+        ),
+        (
+            arguments.qemu.is_some(),
+            "--qemu",
+            "the builder's machine emulates, with what is registered there",
+        ),
+    ])
 }
 
 /// Flags that say where and how buildx builds.

@@ -62,6 +62,9 @@ pub(crate) struct ReleasedImage {
     /// What happens to programs of foreign platforms: deny, warn or allow [default: warn]
     #[arg(long, value_name = "POLICY", help_heading = "Image")]
     emulation: Option<String>,
+    /// The directory of QEMU's statically linked programs, such as qemu-aarch64-static [default: those of `$PATH`]
+    #[arg(long, value_name = "DIR", help_heading = "Image")]
+    qemu: Option<PathBuf>,
     /// How many steps run at a time [default: the number of processors]
     #[arg(long, short, value_name = "NUMBER", help_heading = "Image")]
     jobs: Option<usize>,
@@ -106,6 +109,7 @@ impl ReleaseArguments {
             secret: image.secret,
             engine: image.engine,
             emulation: image.emulation,
+            qemu: image.qemu,
             jobs: image.jobs,
             no_cache: Some(image.no_cache),
             pull: Some(image.pull),

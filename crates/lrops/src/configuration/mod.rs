@@ -92,6 +92,8 @@ pub(crate) struct BuildSection {
     pub(crate) repositories: Vec<RepositoryWord>,
     /// What happens to programs of foreign platforms.
     pub(crate) emulation: Option<EmulationWord>,
+    /// The directory of QEMU's programs.
+    pub(crate) qemu: Option<PathBuf>,
     /// How many steps run at a time.
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
     /// The network of commands.

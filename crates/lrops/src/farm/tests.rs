@@ -106,6 +106,7 @@ const FATES: &[(&str, Fate)] = &[
     ("--shm-size=64m", Handed("--shm-size 67108864")),
     ("--host-ca=off", ByLrops),
     ("--emulation=allow", ByLrops),
+    ("--qemu=/usr/bin", Said("--qemu means nothing here")),
     ("--jobs=3", Said("--jobs means nothing here")),
     ("--engine=buildx", ByLrops),
     (

@@ -10,13 +10,15 @@ const INSTRUCTION_LENGTH_MAX: usize = 200;
 /// Returns what people see of an activity: `[linux/arm64 build 2/4] RUN go build`.
 ///
 /// A step that serves several platforms names them and says that it is done once:
-/// `[ui 2/4 · once for linux/amd64, linux/arm64] RUN npm ci`.
+/// `[ui 2/4 · once for linux/amd64, linux/arm64] RUN npm ci`. One whose programs are emulated says so:
+/// `[linux/arm64 build 2/4 · emulated] RUN go build`.
 pub(super) fn title(name: &StepName, platforms: usize) -> String {
     match name {
         StepName::Activity(text) => text.clone(),
         StepName::Step(label) => format!(
-            "[{}] {}",
+            "[{}{}] {}",
             place(label, platforms),
+            if label.emulated { " · emulated" } else { "" },
             instruction_line(&label.instruction)
         ),
     }

@@ -1,4 +1,4 @@
-//! What the machine offers: proxies and certificate authorities.
+//! What the machine offers: proxies, certificate authorities and emulators.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use lrops_dockerfile::instruction::suggestion;
 use serde::Deserialize;
 
 use crate::arguments::{BuildArguments, HostCa};
-use crate::configuration::BuildSection;
+use crate::configuration::{BuildSection, Configuration};
 use crate::environment::Environment;
 use crate::failure::Failure;
 
@@ -114,6 +114,45 @@ pub(super) fn certificate_authorities(
         ));
     }
     Ok(found)
+}
+
+/// Where emulators are, whatever `PATH` says.
+const EMULATOR_DIRECTORIES: [&str; 2] = ["/usr/bin", "/usr/local/bin"];
+
+/// Returns the directories in which emulators are looked for: the one that is named, else those of `PATH`.
+pub(super) fn emulators(
+    arguments: &BuildArguments,
+    configuration: &Configuration,
+    environment: &Environment,
+) -> Result<Vec<PathBuf>, Failure> {
+    let typed = arguments
+        .qemu
+        .as_deref()
+        .map(|path| ("--qemu", environment.absolute(path)));
+    let written = || {
+        let path = configuration.sections.build.qemu.as_deref()?;
+        let start = configuration.directory().unwrap_or(&environment.directory);
+        Some(("qemu in lrops.toml's [build]", start.join(path)))
+    };
+    if let Some((origin, directory)) = typed.or_else(written) {
+        if !directory.is_dir() {
+            return Err(Failure::usage_advised(
+                format!("{origin}: {} is no directory", directory.display()),
+                "name the directory that has QEMU's programs, such as qemu-aarch64-static",
+            ));
+        }
+        return Ok(vec![directory]);
+    }
+    let searched = environment.get("PATH").unwrap_or_default();
+    let mut directories: Vec<PathBuf> = std::env::split_paths(searched)
+        .filter(|path| path.is_absolute())
+        .collect();
+    for usual in EMULATOR_DIRECTORIES.map(PathBuf::from) {
+        if !directories.contains(&usual) {
+            directories.push(usual);
+        }
+    }
+    Ok(directories)
 }
 
 /// Returns the advice that names the nearest of what is known.

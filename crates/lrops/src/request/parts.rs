@@ -134,6 +134,7 @@ impl Basis<'_> {
             jobs: jobs(arguments, section.jobs)?,
             network: network(arguments, section.network)?,
             emulation: emulation(arguments, section.emulation)?,
+            emulators: host::emulators(arguments, configuration, environment)?,
             host_ca: host::certificate_authorities(arguments, section, environment)?,
             extra_hosts: hosts::parse(&arguments.add_host)?,
             shm_size: shm_size(arguments.shm_size.as_deref())?,

@@ -55,15 +55,13 @@ pub(super) struct Wanted {
     pub(super) platforms: Option<Vec<Platform>>,
     /// What happens to programs of foreign platforms.
     pub(super) policy: EmulationPolicy,
+    /// Where emulators are looked for.
+    pub(super) emulators: Vec<PathBuf>,
 }
 
 impl MachineFacts {
     /// Looks at the machine, and tries what it allows.
     pub(super) fn gather(store: &Path, wanted: Wanted) -> Self {
-        let emulators = wanted.platforms.map(|platforms| {
-            let with_program = |platform: Platform| (emulator::find(&platform), platform);
-            platforms.into_iter().map(with_program).collect()
-        });
         let switch = |(name, path): &(&'static str, &str)| {
             let value = fs::read_to_string(path).ok()?;
             Some((*name, value.trim().to_owned()))
@@ -74,13 +72,21 @@ impl MachineFacts {
         {
             trial.overlay = Attempt::Untried;
         }
+        let table = trial.as_ref().map_or(&Attempt::Untried, |trial| &trial.emulation);
+        let with_means = |platform: Platform| {
+            let means = emulator::means(&platform, &wanted.emulators, table);
+            (platform, means)
+        };
+        let platforms = wanted
+            .platforms
+            .map(|platforms| platforms.into_iter().map(with_means).collect());
         Self {
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             trial,
             switches: SWITCHES.iter().filter_map(switch).collect(),
             store: store.to_owned(),
             emulated: Emulated {
-                programs: emulators,
+                platforms,
                 policy: wanted.policy,
             },
         }
@@ -95,7 +101,7 @@ pub(super) fn judge(facts: &MachineFacts) -> Vec<Check> {
             checks.push(namespaces(trial, &facts.switches));
             checks.push(subordinate_ids(&trial.entry));
             checks.push(overlay(&trial.overlay, &facts.store));
-            checks.push(foreign_programs(&facts.emulated, &trial.emulation, &facts.kernel));
+            checks.push(foreign_programs(&facts.emulated, &facts.kernel));
         }
         Err(problem) => checks.push(Check::ill(
             State::Broken,

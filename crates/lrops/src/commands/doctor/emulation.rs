@@ -1,12 +1,9 @@
 //! Whether the machine can run the foreign programs that the work would run.
 
-use std::path::PathBuf;
-
 use lrops_buildx::KnownFailure;
-use lrops_engine::emulator;
+use lrops_engine::emulator::{Means, NoEmulation};
 use lrops_model::platform::Platform;
 use lrops_model::request::EmulationPolicy;
-use lrops_sandbox::trial::Attempt;
 
 use super::embedded::{KERNEL_OF_EMULATION, version};
 use super::finding::{Check, Remedy, State};
@@ -17,38 +14,31 @@ const CROSS_COMPILE: &str = "give the stages that run tools `FROM --platform=$BU
 /// What the work would emulate.
 #[derive(Clone, Debug)]
 pub(super) struct Emulated {
-    /// The platforms, each with the program that emulates it; nothing, when there is no Dockerfile to look at.
-    pub(super) programs: Option<Vec<(Option<PathBuf>, Platform)>>,
+    /// The platforms, each with what emulates it; nothing, when there is no Dockerfile to look at.
+    pub(super) platforms: Option<Vec<(Platform, Result<Means, NoEmulation>)>>,
     /// What happens to programs of foreign platforms.
     pub(super) policy: EmulationPolicy,
 }
 
 /// Judges emulation on this machine.
-pub(super) fn foreign_programs(emulated: &Emulated, table: &Attempt, kernel: &str) -> Check {
-    let Some(programs) = &emulated.programs else {
+pub(super) fn foreign_programs(emulated: &Emulated, kernel: &str) -> Check {
+    let Some(platforms) = &emulated.platforms else {
         return Check::not_needed(NAME, "there is no Dockerfile to look at");
     };
-    if programs.is_empty() {
+    if platforms.is_empty() {
         return Check::not_needed(NAME, "no line would run a foreign program");
     }
-    let names: Vec<String> = programs
+    let names: Vec<String> = platforms
         .iter()
-        .map(|(_, platform)| platform.to_string())
+        .map(|(platform, _)| platform.to_string())
         .collect();
     let found = format!("some lines would run programs of {}", names.join(", "));
     if emulated.policy == EmulationPolicy::Deny {
         return denied(NAME, found);
     }
-    let missing = programs.iter().find(|(program, _)| program.is_none());
-    if let Some((_, platform)) = missing {
-        let cause = format!("there is no {} on this machine", emulator::name(platform));
-        let remedy = Remedy::new(KnownFailure::EmulationMissing.name(), cause)
-            .cure(CROSS_COMPILE)
-            .cure("where emulation is really wanted, install it: sudo apt install qemu-user-static");
-        return Check::ill(State::Broken, NAME, found, remedy);
-    }
-    if let Attempt::Fails { message } = table {
-        return Check::ill(State::Broken, NAME, found, no_table(message, kernel));
+    let missing = platforms.iter().find_map(|(_, means)| means.as_ref().err());
+    if let Some(missing) = missing {
+        return Check::ill(State::Broken, NAME, found, impossible(missing, kernel));
     }
     if emulated.policy == EmulationPolicy::Allow {
         return Check::ok(NAME, format!("{found}, and can"));
@@ -73,21 +63,26 @@ pub(super) fn denied(name: &str, found: String) -> Check {
     Check::ill(State::Broken, name, found, remedy)
 }
 
-fn no_table(message: &str, kernel: &str) -> Remedy {
+fn impossible(missing: &NoEmulation, kernel: &str) -> Remedy {
     let (major, minor) = KERNEL_OF_EMULATION;
-    let is_old = version(kernel).is_some_and(|version| version < KERNEL_OF_EMULATION);
-    let cause = if is_old {
-        format!(
-            "emulation without a set-up by root needs Linux {major}.{minor} or newer, and this is {kernel}"
-        )
-    } else {
-        format!("the kernel gives a sandbox no table of binary formats of its own: {message}")
+    let name = KnownFailure::EmulationMissing.name();
+    let NoEmulation::NoTable { message } = missing else {
+        return Remedy::new(name, missing.to_string())
+            .cure(CROSS_COMPILE)
+            .cure("where emulation is really wanted, install it: sudo apt install qemu-user-static")
+            .cure("or name the directory that has it: --qemu DIR");
     };
-    let load = "load what the kernel needs for it: sudo modprobe binfmt_misc";
-    let remedy = Remedy::new(KnownFailure::EmulationMissing.name(), cause).cure(CROSS_COMPILE);
-    if is_old {
-        remedy.cure("or build where the builder emulates: --engine buildx")
-    } else {
-        remedy.cure(load)
+    if version(kernel).is_some_and(|version| version < KERNEL_OF_EMULATION) {
+        let cause = format!(
+            "emulation without a set-up by root needs Linux {major}.{minor} or newer, and this is {kernel}"
+        );
+        return Remedy::new(name, cause)
+            .cure(CROSS_COMPILE)
+            .cure("or have root register QEMU for the whole machine: sudo apt install qemu-user-static binfmt-support")
+            .cure("or build where the builder emulates: --engine buildx");
     }
+    let cause = format!("the kernel gives a sandbox no table of binary formats of its own: {message}");
+    Remedy::new(name, cause)
+        .cure(CROSS_COMPILE)
+        .cure("load what the kernel needs for it: sudo modprobe binfmt_misc")
 }

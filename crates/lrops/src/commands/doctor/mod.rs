@@ -123,6 +123,7 @@ fn embedded(survey: &Survey) -> Question {
     let wanted = Wanted {
         platforms: intent.map(|intent| emulated_platforms(&intent.request)),
         policy: intent.map_or(EmulationPolicy::Warn, |intent| intent.request.emulation),
+        emulators: intent.map_or_else(Vec::new, |intent| intent.request.emulators.clone()),
     };
     let root = survey.store.clone();
     Question {

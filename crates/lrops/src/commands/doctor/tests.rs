@@ -3,6 +3,7 @@
 mod farm;
 
 use expect_test::{Expect, expect};
+use lrops_engine::emulator::{Means, NoEmulation};
 use lrops_model::platform::Platform;
 use lrops_model::request::EmulationPolicy;
 use lrops_remote::registry::Reception;
@@ -48,14 +49,10 @@ fn machine(entry: Entry) -> MachineFacts {
         switches: vec![("user.max_user_namespaces", "0".to_owned())],
         store: "/store".into(),
         emulated: Emulated {
-            programs: Some(Vec::new()),
+            platforms: Some(Vec::new()),
             policy: EmulationPolicy::Warn,
         },
     }
-}
-
-fn works() -> Attempt {
-    Attempt::Works
 }
 
 #[test]
@@ -117,10 +114,7 @@ fn what_is_slower_or_less_is_a_warning() {
     facts.trial.as_mut().unwrap().overlay = Attempt::Fails {
         message: "the disk is NFS, which no overlay can write to".to_owned(),
     };
-    facts.emulated.programs = Some(vec![(
-        Some("/usr/bin/qemu-aarch64-static".into()),
-        "linux/arm64".parse().unwrap(),
-    )]);
+    facts.emulated.platforms = Some(vec![("linux/arm64".parse().unwrap(), Ok(Means::Machine))]);
     check(
         &embedded::judge(&facts),
         expect![[r"
@@ -152,24 +146,30 @@ fn what_is_slower_or_less_is_a_warning() {
 
 #[test]
 fn emulation_is_broken_only_where_it_is_needed_and_cannot_be() {
-    let judge = |policy, program: Option<&str>, table: Attempt, kernel: &str| {
+    let judge = |policy, means, kernel: &str| {
         let emulated = Emulated {
-            programs: Some(vec![(program.map(Into::into), "linux/arm64".parse().unwrap())]),
+            platforms: Some(vec![("linux/arm64".parse().unwrap(), means)]),
             policy,
         };
-        super::emulation::foreign_programs(&emulated, &table, kernel)
+        super::emulation::foreign_programs(&emulated, kernel)
     };
-    let fails = || Attempt::Fails {
-        message: "No such device".to_owned(),
+    let no_table = || {
+        Err(NoEmulation::NoTable {
+            message: "No such device".to_owned(),
+        })
     };
-    let program = Some("/usr/bin/qemu-aarch64-static");
+    let no_program = Err(NoEmulation::NoProgram {
+        name: "qemu-aarch64-static".to_owned(),
+        directories: vec!["/usr/bin".into(), "/opt/bin".into()],
+    });
+    let program = || Ok(Means::Program("/usr/bin/qemu-aarch64-static".into()));
     check(
         &[
-            judge(EmulationPolicy::Deny, program, works(), "6.12"),
-            judge(EmulationPolicy::Warn, None, works(), "6.12"),
-            judge(EmulationPolicy::Allow, program, fails(), "6.1.0"),
-            judge(EmulationPolicy::Allow, program, fails(), "6.12.0"),
-            judge(EmulationPolicy::Allow, program, works(), "6.12.0"),
+            judge(EmulationPolicy::Deny, program(), "6.12"),
+            judge(EmulationPolicy::Warn, no_program, "6.12"),
+            judge(EmulationPolicy::Allow, no_table(), "6.1.0"),
+            judge(EmulationPolicy::Allow, no_table(), "6.12.0"),
+            judge(EmulationPolicy::Allow, program(), "6.12.0"),
         ],
         expect![[r#"
             emulation  broken  some lines would run programs of linux/arm64
@@ -185,14 +185,16 @@ fn emulation_is_broken_only_where_it_is_needed_and_cannot_be() {
               guide: docs/guide.md#emulation-missing
 
             emulation: broken
-              cause: there is no qemu-aarch64-static on this machine
+              cause: there is no qemu-aarch64-static in /usr/bin, /opt/bin
               cure:  give the stages that run tools `FROM --platform=$BUILDPLATFORM`, and let them cross-compile; lrops plan shows the lines
                      where emulation is really wanted, install it: sudo apt install qemu-user-static
+                     or name the directory that has it: --qemu DIR
               guide: docs/guide.md#emulation-missing
 
             emulation: broken
               cause: emulation without a set-up by root needs Linux 6.7 or newer, and this is 6.1.0
               cure:  give the stages that run tools `FROM --platform=$BUILDPLATFORM`, and let them cross-compile; lrops plan shows the lines
+                     or have root register QEMU for the whole machine: sudo apt install qemu-user-static binfmt-support
                      or build where the builder emulates: --engine buildx
               guide: docs/guide.md#emulation-missing
 
