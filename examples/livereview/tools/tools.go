@@ -1,0 +1,9 @@
+//go:build tools
+
+// Package tools names the programs that are compiled from this module, so that go.mod and go.sum pin them.
+package tools
+
+import (
+	_ "github.com/amacneil/dbmate/v2"
+	_ "riverqueue.com/riverui/cmd/riverui"
+)
