@@ -25,8 +25,8 @@ var (
 )
 
 const (
-	// Orchestrators send SIGKILL ten seconds after SIGTERM or later; the last requests are to finish before.
-	shutdownTimeout = 8 * time.Second
+	// Orchestrators send SIGKILL ten seconds after SIGTERM or later. The last requests and then the last jobs have this long each.
+	shutdownTimeout = 4 * time.Second
 
 	// A client that sends its headers one byte at a time would otherwise hold a connection for ever.
 	readHeaderTimeout = 5 * time.Second
@@ -69,11 +69,22 @@ func run(ctx context.Context, arguments []string) error {
 		return fmt.Errorf("the database's address: %w", err)
 	}
 	defer pool.Close()
+	jobs, err := newJobs(pool)
+	if err != nil {
+		return fmt.Errorf("the job queue: %w", err)
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}
-	return serve(ctx, listener, newHandler(pool))
+	// Jobs stop by Stop, which lets running ones finish, and not when ctx is done, which would cut them off.
+	if err := jobs.Start(context.WithoutCancel(ctx)); err != nil {
+		return errors.Join(fmt.Errorf("starting the job queue: %w", err), listener.Close())
+	}
+	err = serve(ctx, listener, newHandler(&reviews{pool: pool, jobs: jobs}, pool.Ping))
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	return errors.Join(err, jobs.Stop(deadline))
 }
 
 // serve answers requests until ctx is done, then lets the running ones finish.

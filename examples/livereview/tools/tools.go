@@ -5,5 +5,6 @@ package tools
 
 import (
 	_ "github.com/amacneil/dbmate/v2"
+	_ "github.com/riverqueue/river/cmd/river"
 	_ "riverqueue.com/riverui/cmd/riverui"
 )

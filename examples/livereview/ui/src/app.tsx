@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
 
 import * as api from "./api";
+import { Review } from "./review";
 
 export function App() {
   const [version, setVersion] = useState<api.Version>();
@@ -15,8 +16,9 @@ export function App() {
   }, []);
 
   const open = (form: FormData) => {
+    const field = (name: string) => String(form.get(name));
     api
-      .open(String(form.get("title")), String(form.get("author")))
+      .open(field("title"), field("author"), field("diff"))
       .then((review) => setReviews((before) => [review, ...before]), report);
   };
 
@@ -27,12 +29,13 @@ export function App() {
       <form action={open}>
         <input name="title" placeholder="What is to be reviewed" required />
         <input name="author" placeholder="Who asks" required />
+        <textarea name="diff" placeholder="The output of git diff" />
         <button>Open a review</button>
       </form>
       <ul id="reviews">
         {reviews.map((review) => (
           <li key={review.id}>
-            {review.title} by {review.author}: {review.state}
+            <Review review={review} report={report} />
           </li>
         ))}
       </ul>
