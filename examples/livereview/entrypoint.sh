@@ -7,7 +7,7 @@ set -eu
 seconds=0
 until pg_isready --quiet --dbname="$DATABASE_URL"; do
     if [ "$seconds" -ge "${DATABASE_WAIT_SECONDS:-60}" ]; then
-        echo "livereview: the database did not answer within $seconds seconds" >&2
+        echo "livereview: the database did not answer within $seconds s" >&2
         exit 1
     fi
     seconds=$((seconds + 1))

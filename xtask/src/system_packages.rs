@@ -90,6 +90,8 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     program("umoci", "umoci"),
     program("file", "file"),
     program("docker-registry", "docker-registry"),
+    // Looks at pages as people do.
+    program("chromium", "chromium"),
     // Docker's networks, and a way to a daemon on another machine.
     program("iptables", "iptables"),
     program("ip", "iproute2"),

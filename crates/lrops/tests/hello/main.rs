@@ -6,10 +6,10 @@
 #[path = "../builds/laboratory.rs"]
 #[expect(dead_code, reason = "these tests need less of it than others")]
 mod laboratory;
+#[path = "../builds/web.rs"]
+mod web;
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -275,23 +275,10 @@ impl Drop for Server {
     }
 }
 
-fn get(address: &str, path: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    Some(answer)
-}
-
 /// Starts a program of the image under QEMU, and asks it for its page.
 fn serves_its_page(platform: &str, emulator: &str, reported: &str) {
     let root = files(&hello(), platform);
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
+    let address = web::free_address();
     let mut command = Command::new(emulator);
     command
         .arg(root.join("usr/local/bin/hello"))
@@ -305,7 +292,7 @@ fn serves_its_page(platform: &str, emulator: &str, reported: &str) {
     );
     let deadline = Instant::now() + Duration::from_secs(30);
     let page = loop {
-        if let Some(page) = get(&address, "/") {
+        if let Some(page) = web::ask(&address, "GET", "/", "") {
             break page;
         }
         assert!(
@@ -319,7 +306,7 @@ fn serves_its_page(platform: &str, emulator: &str, reported: &str) {
         page.contains("<script"),
         "the page is the one that Vite made: {page}"
     );
-    let answer = get(&address, "/api/hello").unwrap();
+    let answer = web::ask(&address, "GET", "/api/hello", "").unwrap();
     assert!(answer.contains(reported), "{answer}");
 }
 
