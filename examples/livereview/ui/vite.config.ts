@@ -9,6 +9,6 @@ export default defineConfig({
   },
   server: {
     // `npm run dev` beside `go run ./server` gives the page with live reload.
-    proxy: { "/api": "http://127.0.0.1:8080" },
+    proxy: { "/api": "http://127.0.0.1:8888" },
   },
 });
