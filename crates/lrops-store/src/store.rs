@@ -1,7 +1,7 @@
 //! The store: everything that lrops keeps between builds, in one directory.
 //!
 //! It is an OCI image layout that other tools can read, and beside it `snapshots/` (file trees), `steps/` (one record
-//! a cache key), `cache-mounts/`, `uploads/` (push journals), `builds/` (history), `exchange/` (where other builders
+//! a cache key), `readings/` (what verified layers hold), `cache-mounts/`, `uploads/` (push journals), `builds/` (history), `exchange/` (where other builders
 //! read and write images) and `tmp/`.
 //!
 //! Invariants:
@@ -31,6 +31,7 @@ const LOCK_FILE: &str = ".lock";
 pub struct Store {
     layout: Layout,
     records: Records,
+    readings: Records,
     snapshots: PathBuf,
     cache_mounts: PathBuf,
     uploads: Uploads,
@@ -80,12 +81,14 @@ impl Store {
             Ok::<_, StoreError>(path)
         };
         let steps = private("steps")?;
+        let readings = private("readings")?;
         let store = Self {
             snapshots: private("snapshots")?,
             cache_mounts: private("cache-mounts")?,
             uploads: Uploads::new(private("uploads")?, private("uploads/tmp")?),
             builds: private("builds")?,
             records: Records::new(steps, tmp.clone()),
+            readings: Records::new(readings, tmp.clone()),
             layout,
             tmp,
         };
@@ -128,6 +131,11 @@ impl Store {
     /// Returns the step records.
     pub fn records(&self) -> &Records {
         &self.records
+    }
+
+    /// Returns what verified layers hold, by the digests of their blobs.
+    pub(crate) fn readings(&self) -> &Records {
+        &self.readings
     }
 
     /// Returns the directory of file trees, which the sandbox furnishes.
@@ -358,6 +366,7 @@ mod tests {
             "cache-mounts",
             "index.json",
             "oci-layout",
+            "readings",
             "snapshots",
             "steps",
             "tmp",

@@ -5,12 +5,14 @@ use lrops_model::cancel::CancelToken;
 use lrops_model::finding::Severity;
 use lrops_model::image::{ImageNode, walk_image};
 use lrops_model::oci::Descriptor;
-use lrops_store::verify::{Expectations, Report, VerifyError, verify_image};
+use lrops_store::store::Store;
+use lrops_store::verify::{Expectations, Report, VerifyError, verify_image, verify_stored};
 
 use crate::amounts;
 use crate::failure::Failure;
 
-/// An image that was proved. There is no other way to have one than [`prove`] and [`taken_as_it_is`].
+/// An image that was proved. There is no other way to have one than [`prove`], [`prove_built`] and
+/// [`taken_as_it_is`].
 pub(crate) struct Proved {
     tree: ImageNode,
     report: Option<Report>,
@@ -53,6 +55,30 @@ pub(crate) fn prove(
     cancel: &CancelToken,
 ) -> Result<Verdict, Failure> {
     let report = verify_image(source, root, expectations, cancel).map_err(stopped)?;
+    verdict(source, root, report, cancel)
+}
+
+/// As [`prove`], for an image that was just built into the store: layers that were proved there before are not read again
+/// while their files are untouched.
+///
+/// # Errors
+/// As [`prove`].
+pub(crate) fn prove_built(
+    store: &Store,
+    root: &Descriptor,
+    expectations: &Expectations,
+    cancel: &CancelToken,
+) -> Result<Verdict, Failure> {
+    let report = verify_stored(store, root, expectations, cancel).map_err(stopped)?;
+    verdict(store.layout(), root, report, cancel)
+}
+
+fn verdict(
+    source: &dyn BlobSource,
+    root: &Descriptor,
+    report: Report,
+    cancel: &CancelToken,
+) -> Result<Verdict, Failure> {
     if !report.is_sound() {
         return Ok(Verdict::Broken(Box::new(report)));
     }

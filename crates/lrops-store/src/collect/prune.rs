@@ -140,7 +140,10 @@ impl<'i> Plan<'i> {
         keeper.remove(&snapshots).map_err(failed("remove snapshots"))?;
         for resource in self.freed.keys() {
             match resource {
-                Resource::Blob(digest) => store.layout().remove_blob(digest)?,
+                Resource::Blob(digest) => {
+                    store.readings().remove(digest)?;
+                    store.layout().remove_blob(digest)?;
+                }
                 Resource::CacheMount(name) => keeper
                     .remove_cache_mount(&store.cache_mounts().join(name))
                     .map_err(failed("remove a cache mount"))?,

@@ -2,6 +2,7 @@
 
 use lrops_model::change::Owner;
 use rustix::fs::{FileType, Stat};
+use serde::{Deserialize, Serialize};
 
 /// What kind of file a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,7 +84,7 @@ pub enum Follow {
 }
 
 /// A point in time as file systems keep it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Time {
     /// Seconds since the epoch.
     pub seconds: i64,

@@ -34,6 +34,7 @@ pub(crate) use error::During;
 pub(crate) use owner::{make_node, set_owner};
 pub(crate) use root::{Found, open_regular, resolve_with};
 pub(crate) use spot::{Spot, Spots};
+pub(crate) use stat_cache::Identity;
 
 #[cfg(test)]
 pub(crate) mod tests;

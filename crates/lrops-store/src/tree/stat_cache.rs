@@ -7,14 +7,16 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lrops_model::digest::Digest;
 use lrops_model::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::metadata::{Metadata, Time};
 
@@ -43,8 +45,9 @@ struct Entry {
     used: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Identity {
+/// What tells a file's states apart without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
     size: u64,
     modified: Time,
     changed: Time,
@@ -60,6 +63,21 @@ impl Identity {
             changed: metadata.changed,
             device: metadata.device,
             inode: metadata.inode,
+        }
+    }
+
+    /// Returns the identity of a file that is asked for by its path.
+    pub(crate) fn of_file(metadata: &fs::Metadata) -> Self {
+        let time = |seconds, nanoseconds: i64| Time {
+            seconds,
+            nanoseconds: u32::try_from(nanoseconds).unwrap_or(0),
+        };
+        Self {
+            size: metadata.len(),
+            modified: time(metadata.mtime(), metadata.mtime_nsec()),
+            changed: time(metadata.ctime(), metadata.ctime_nsec()),
+            device: metadata.dev(),
+            inode: metadata.ino(),
         }
     }
 

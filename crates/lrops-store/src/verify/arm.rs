@@ -4,6 +4,7 @@
 
 use object::Endianness;
 use object::read::elf::{AttributeReader, AttributesSection, FileHeader};
+use serde::{Deserialize, Serialize};
 
 use lrops_model::platform::Platform;
 
@@ -17,7 +18,7 @@ const TAG_REGULAR_MIN: u64 = 32;
 const ATTRIBUTES_MAX: usize = 1024;
 
 /// The lowest version of the ARM architecture that runs a file, and what says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct ArmNeed {
     /// 5 to 9.
     pub(super) version: u8,
@@ -25,7 +26,7 @@ pub(super) struct ArmNeed {
 }
 
 /// What names a version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Evidence {
     /// The C compiler's or assembler's build attributes.
     Attributes,

@@ -7,6 +7,7 @@ use object::Endianness;
 use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _, SectionHeader as _};
 use object::read::{ReadCache, ReadRef as _};
+use serde::{Deserialize, Serialize};
 
 use super::arm::{ArmNeed, attributes_need};
 use super::go_build_info;
@@ -31,7 +32,7 @@ const INTERPRETER_BYTES_MAX: u64 = 4096;
 const ATTRIBUTES_BYTES_MAX: u64 = 64 * 1024;
 
 /// An ELF file that must be of its image's platform.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ElfFile {
     pub(super) digest: Digest,
     pub(super) size: u64,
@@ -40,7 +41,7 @@ pub(super) struct ElfFile {
 }
 
 /// What an ELF file says about itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Facts {
     pub(super) kind: Kind,
     pub(super) machine: Machine,
@@ -51,7 +52,7 @@ pub(super) struct Facts {
 }
 
 /// What a file is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Kind {
     /// A program, linked to a fixed place or to any.
     Program,

@@ -13,8 +13,10 @@ use lrops_model::oci::{Compression, Descriptor};
 use super::advice;
 use super::blob::BlobReader;
 use super::documents::Image;
+use super::remembered;
 use super::report::VerifyError;
 use super::scan::{Scan, Scanned, scan_layer};
+use crate::store::Store;
 
 /// How many layers are read at a time. One layer keeps a processor busy; more than two would fight for the disk.
 const THREADS_MAX: usize = 2;
@@ -72,9 +74,11 @@ pub(super) struct Layers {
     scans: BTreeMap<Key, Scan>,
 }
 
-/// Reads the layers of all images, and the bytes of the attachments.
+/// Reads the layers of all images, and the bytes of the attachments. With a store, which then is the source, layers that it
+/// remembers are not read.
 pub(super) fn read(
     source: &dyn BlobSource,
+    store: Option<&Store>,
     images: &[Image],
     attachments: &[(String, Descriptor)],
     cancel: &CancelToken,
@@ -88,7 +92,7 @@ pub(super) fn read(
     let siblings = cancel.child();
     let threads = THREADS_MAX.min(jobs.len());
     let results: Vec<Result<Vec<(Key, Scan)>, VerifyError>> = thread::scope(|scope| {
-        let work = || work(source, &queue, &siblings);
+        let work = || work(source, store, &queue, &siblings);
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         threads
             .into_iter()
@@ -148,6 +152,7 @@ fn jobs(images: &[Image], attachments: &[(String, Descriptor)]) -> Vec<Job> {
 
 fn work(
     source: &dyn BlobSource,
+    store: Option<&Store>,
     queue: &Mutex<Vec<&Job>>,
     cancel: &CancelToken,
 ) -> Result<Vec<(Key, Scan)>, VerifyError> {
@@ -160,12 +165,34 @@ fn work(
     let mut scans = Vec::new();
     while let Some(job) = next() {
         let scan = match job.key.2.compression() {
-            Some(compression) => scan_layer(source, &job.descriptor, compression, cancel),
+            Some(compression) => layer(source, store, &job.descriptor, compression, cancel),
             None => scan_bytes(source, &job.descriptor, cancel),
         };
         scans.push((job.key, scan.inspect_err(|_| cancel.cancel())?));
     }
     Ok(scans)
+}
+
+fn layer(
+    source: &dyn BlobSource,
+    store: Option<&Store>,
+    layer: &Descriptor,
+    compression: Compression,
+    cancel: &CancelToken,
+) -> Result<Scan, VerifyError> {
+    // Before the bytes are read: what changes the file while it is read changes its identity.
+    let kept = store.and_then(|store| Some((store, remembered::identity(store, layer)?)));
+    let Some((store, identity)) = kept else {
+        return scan_layer(source, layer, compression, cancel);
+    };
+    if let Some(scanned) = remembered::recall(store, layer, identity, compression) {
+        return Ok(Scan::Layer(scanned));
+    }
+    let scan = scan_layer(source, layer, compression, cancel)?;
+    if let Scan::Layer(scanned) = &scan {
+        remembered::remember(store, layer, identity, compression, scanned);
+    }
+    Ok(scan)
 }
 
 fn scan_bytes(

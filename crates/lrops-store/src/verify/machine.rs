@@ -1,12 +1,13 @@
 //! Which processors run what: the architecture that an ELF header names.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use lrops_model::platform::Platform;
 use object::elf;
 
 /// What an ELF header says about the processor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Machine {
     pub(super) number: u16,
     pub(super) is_64: bool,

@@ -15,6 +15,7 @@
 //! - All broken promises are collected. Only what says nothing about the image stops the work: see [`VerifyError`].
 //! - Bytes are believed only when their digest is right: what a damaged blob seems to hold gives no further finding.
 //! - A layer is read once, however many platforms share it, and streamed: memory holds names and facts, never files.
+//!   [`verify_stored()`] does not even do that where it was read before and its file is untouched.
 //! - The content is foreign: every loop over it has a limit, and no content makes the verifier panic.
 //!
 //! Left alone are scripts, eBPF programs, relocatable objects (kernel modules are such), core files, and firmware
@@ -35,6 +36,7 @@ mod layers;
 mod machine;
 mod pattern;
 mod promises;
+mod remembered;
 mod report;
 mod scan;
 mod tally;
@@ -48,6 +50,8 @@ use lrops_model::blob::BlobSource;
 use lrops_model::cancel::CancelToken;
 use lrops_model::oci::Descriptor;
 
+use crate::store::Store;
+
 /// Reads everything that `root` reaches and compares it with what it promises.
 ///
 /// `root` names an index or a manifest. Findings of severity error mean that the image must not be published.
@@ -60,6 +64,30 @@ pub fn verify_image(
     expectations: &Expectations,
     cancel: &CancelToken,
 ) -> Result<Report, VerifyError> {
+    verify(source, None, root, expectations, cancel)
+}
+
+/// As [`verify_image`], for an image of the store. Layers that were read here before, and whose files are untouched since,
+/// are not read again: what they held is remembered in the store.
+///
+/// # Errors
+/// As [`verify_image`].
+pub fn verify_stored(
+    store: &Store,
+    root: &Descriptor,
+    expectations: &Expectations,
+    cancel: &CancelToken,
+) -> Result<Report, VerifyError> {
+    verify(store.layout(), Some(store), root, expectations, cancel)
+}
+
+fn verify(
+    source: &dyn BlobSource,
+    store: Option<&Store>,
+    root: &Descriptor,
+    expectations: &Expectations,
+    cancel: &CancelToken,
+) -> Result<Report, VerifyError> {
     let mut documents = documents::read(source, root, cancel)?;
     let mut findings = std::mem::take(&mut documents.findings);
     if documents.complete {
@@ -68,7 +96,7 @@ pub fn verify_image(
     for image in &documents.images {
         image::check(image, &mut findings);
     }
-    let layers = layers::read(source, &documents.images, &documents.attachments, cancel)?;
+    let layers = layers::read(source, store, &documents.images, &documents.attachments, cancel)?;
     layers.report_damage(&mut findings);
     let mut platforms = Vec::new();
     let mut twins = twins::Twins::default();

@@ -10,6 +10,7 @@ use lrops_model::blob::BlobSource;
 use lrops_model::cancel::{CancelToken, Cancelled};
 use lrops_model::digest::{DiffId, DigestHasher, DigestReader};
 use lrops_model::oci::{Compression, Descriptor};
+use serde::{Deserialize, Serialize};
 use tempfile::SpooledTempFile;
 
 use super::blob::{BlobReader, Damage};
@@ -41,12 +42,14 @@ pub(super) enum Scan {
 }
 
 /// The content of a layer.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Scanned {
     pub(super) entries: Vec<Entry>,
     pub(super) diff_id: DiffId,
 }
 
 /// One entry of a layer.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Entry {
     /// Relative to the root, cleaned; of a whiteout, what it removes.
     pub(super) path: PathBuf,
@@ -54,6 +57,7 @@ pub(super) struct Entry {
 }
 
 /// What an entry does to the file system.
+#[derive(Serialize, Deserialize)]
 pub(super) enum Change {
     Directory,
     /// A regular file, with what is known if it is an ELF file that matters.

@@ -412,7 +412,7 @@ fn prove(
 ) -> Result<Proved, Failure> {
     let expectations = expectations_of(intent)?;
     let cancel = &intent.request.cancel;
-    let verdict = proof::prove(session.store.layout(), root, &expectations, cancel)?;
+    let verdict = proof::prove_built(&session.store, root, &expectations, cancel)?;
     push::sound(verdict, progress)
 }
 

@@ -13,6 +13,7 @@ mod go;
 mod maker;
 mod patterns;
 mod programs;
+mod remembered;
 
 use expect_test::Expect;
 use lrops_model::cancel::CancelToken;
