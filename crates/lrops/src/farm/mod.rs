@@ -86,7 +86,8 @@ impl<'a> Farm<'a> {
         let retry_waits = retry_waits(&intent.configuration, &intent.registries.retry);
         let notices = progress.notices();
         let docker = Docker::new(intent.builder.clone(), intent.request.cancel.clone())
-            .persistent(retry_waits.clone(), notices);
+            .persistent(retry_waits.clone())
+            .talkative(notices);
         let failed = |error| Failure::docker(error, docker.place());
         docker.check_context().map_err(failed)?;
         let version = supported_version(&docker)?;

@@ -86,6 +86,21 @@ fn a_builders_image_that_cannot_be_fetched_is_recognised() {
 }
 
 #[test]
+fn a_build_says_that_it_starts_the_builder_first() {
+    let daemon = daemon();
+    let client = DockerClient::to(&daemon.host());
+    let workshop = Workshop::new(&client);
+    let image = ["--driver-opt", "image=127.0.0.1:1/buildkit:x"];
+    workshop.run(&with(&image)).succeeded();
+    let build = ["build", "--builder=farm", "--retries=0", "."];
+    let failed = workshop.run(&build).failed(7);
+    let (said, failure) = failed.stderr.split_once("(builder-image-missing)").unwrap();
+    assert!(said.contains("starting the builder farm"), "{said}{failure}");
+    let planned = workshop.run(&["plan", "--builder=farm", "."]).succeeded();
+    assert!(!planned.stderr.contains("starting"), "{}", planned.stderr);
+}
+
+#[test]
 fn a_dry_run_prints_what_can_be_pasted_and_changes_nothing() {
     let daemon = daemon();
     let client = DockerClient::to(&daemon.host());

@@ -33,7 +33,9 @@ pub(super) fn setup(arguments: &SetupArguments, environment: &Environment) -> Re
     let mut wish = wish(arguments, &survey)?;
     let waits = retry_waits(&survey.configuration, &arguments.retry);
     let notice = |text: &str| say(&report::notice(text));
-    let docker = super::docker(wish.place.clone())?.persistent(waits, notice);
+    let docker = super::docker(wish.place.clone())?
+        .persistent(waits)
+        .talkative(notice);
     let failed = |error| Failure::docker(error, docker.place());
     super::version(&docker.without_context())?;
     let facts = SetupFacts::look(&docker).map_err(failed)?;
