@@ -145,8 +145,8 @@ impl Apt {
             let path = directory.join(name);
             fs::create_dir_all(&path).map_err(|cause| failed("make", &path, &cause))?;
         }
-        let site = site()?;
-        let lines = SUITES.map(|suite| format!("deb [signed-by={KEYRING}] {site} {suite} main\n"));
+        let source = package_source()?;
+        let lines = SUITES.map(|suite| format!("deb [signed-by={KEYRING}] {source} {suite} main\n"));
         for (name, text) in [("sources.list", lines.concat()), ("status", String::new())] {
             let path = directory.join(name);
             fs::write(&path, text).map_err(|cause| failed("write", &path, &cause))?;
@@ -198,25 +198,25 @@ impl Apt {
 }
 
 /// Returns where this machine has its own release's packages from.
-fn site() -> Result<String, Failure> {
+fn package_source() -> Result<String, Failure> {
     let listed = Command::new("apt-get")
         // Without the last word only what was downloaded before is listed, which on a new machine is nothing.
         .args(["indextargets", "--format", LISTED, "--no-release-info"])
         .output()
         .map_err(|cause| Failure::new(format!("`apt-get indextargets` did not start: {cause}")))?;
     let text = String::from_utf8_lossy(&listed.stdout).into_owned();
-    main_site(&text).map(str::to_owned).ok_or_else(|| {
+    main_source(&text).map(str::to_owned).ok_or_else(|| {
         Failure::new("this machine's package sources name no Debian release; see /etc/apt/sources.list.d")
     })
 }
 
 /// Finds the source that has whole releases: not updates, not backports, not security, not of another project.
-fn main_site(targets: &str) -> Option<&str> {
+fn main_source(targets: &str) -> Option<&str> {
     targets.lines().find_map(|line| {
         let mut words = line.split(' ');
-        let site = words.next()?;
+        let source = words.next()?;
         let is_main = RELEASES.contains(&words.next()?) && words.eq(["main", "Packages"]);
-        is_main.then_some(site)
+        is_main.then_some(source)
     })
 }
 
@@ -236,8 +236,8 @@ mod tests {
                        http://b.example/debian bookworm-updates main Packages\n\
                        http://b.example/debian bookworm main DEP-11\n\
                        http://b.example/debian bookworm main Packages\n";
-        assert_eq!(main_site(targets), Some("http://b.example/debian"));
-        assert_eq!(main_site(""), None);
+        assert_eq!(main_source(targets), Some("http://b.example/debian"));
+        assert_eq!(main_source(""), None);
     }
 
     #[test]
