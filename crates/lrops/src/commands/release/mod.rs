@@ -59,8 +59,7 @@ pub(super) fn run(arguments: &ReleaseArguments, environment: &Environment) -> Re
     }
     say(&plan);
     if asks && !prompt::agreement("Release it?", &cancel)? {
-        say("nothing is released");
-        return Err(Failure::Cancelled);
+        return Err(Failure::because("nothing is released, since the answer was no"));
     }
     if !release.hooks().is_empty() {
         release.run_hooks(&cancel)?;
