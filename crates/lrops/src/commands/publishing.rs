@@ -238,9 +238,10 @@ impl Publishing<'_> {
         result
     }
 
-    /// Returns why nothing was begun: there is nothing to go on with.
+    /// Returns why nothing was begun: there is nothing to go on with, unless the registry may be there the next time.
     pub(super) fn failed_before_all(&self, error: PublishError) -> Failure {
         match error {
+            PublishError::Push(error) if error.can_go_on() => self.failed(error.into()),
             PublishError::Push(PushError::Registry(error)) => Failure::registry(*error),
             error => self.failed(error),
         }
