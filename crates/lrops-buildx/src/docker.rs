@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lrops_model::cancel::CancelToken;
 
-use crate::command_line::CommandLine;
+use crate::command_line::{CommandLine, without_passwords};
 use crate::known::KnownFailure;
 use crate::process::{Captured, ProcessError, Run, pause};
 
@@ -222,8 +222,8 @@ impl DockerError {
         Self::Failed {
             command: command.to_string(),
             status: said.status.to_string(),
-            words: last_words(output),
-            output: output.clone(),
+            words: without_passwords(&last_words(output)),
+            output: without_passwords(output),
         }
     }
 

@@ -55,6 +55,9 @@ pub(super) fn setup(arguments: &SetupArguments, environment: &Environment) -> Re
     if steps.is_empty() {
         say("all is as wished; nothing is done");
     }
+    if steps.iter().any(|step| step.command.hides()) {
+        say(&report::notice("*** stands for a password, which is not shown"));
+    }
     if arguments.dry_run {
         return show(&steps);
     }
