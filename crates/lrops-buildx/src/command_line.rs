@@ -126,7 +126,7 @@ pub(crate) fn without_passwords(text: &str) -> String {
 }
 
 /// Quotes a word when a shell would not take it as it is. Single quotes keep everything but themselves.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:,=@+%^".contains(character);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -13,7 +13,7 @@ use crate::docker::{BuilderPlace, Docker, DockerError};
 use crate::known::KnownFailure;
 
 /// The context that docker has by itself. buildx keeps builders there by its address, not by its name.
-const DEFAULT_CONTEXT: &str = "default";
+pub const DEFAULT_CONTEXT: &str = "default";
 
 /// The ports that docker adds to an address without one.
 const DOCKER_PORTS: [&str; 2] = [":2375", ":2376"];

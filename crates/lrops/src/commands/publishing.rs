@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use lrops_buildx::quoted;
 use lrops_model::blob::BlobSource;
 use lrops_model::cancel::CancelToken;
 use lrops_model::event::{OnEvent, StepNumber, StepOutcome};
@@ -15,7 +16,6 @@ use super::build::activity;
 use super::{print, say};
 use crate::arguments::{ProgressMode, PublishArguments, RegistryArguments};
 use crate::configuration::Configuration;
-use crate::environment::quoted;
 use crate::failure::Failure;
 use crate::fields;
 use crate::progress::Progress;

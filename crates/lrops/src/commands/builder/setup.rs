@@ -1,8 +1,8 @@
 //! `lrops builder setup`: what is missing is done, and nothing else.
 
 use lrops_buildx::{
-    BuilderFacts, BuilderPlace, BuilderSetup, ContextsOwnError, Docker, KnownFailure, NodeWish, SetupAct,
-    SetupFacts, SetupStep, Start,
+    BuilderFacts, BuilderPlace, BuilderSetup, ContextsOwnError, DEFAULT_CONTEXT, Docker, KnownFailure,
+    NodeWish, SetupAct, SetupFacts, SetupStep, Start,
 };
 use lrops_model::platform::Platform;
 
@@ -15,9 +15,6 @@ use crate::farm::{emulated_at, emulated_platforms};
 use crate::registries::retry_waits;
 use crate::report;
 use crate::request::{Survey, parse_platforms, survey};
-
-/// The context that docker has by itself.
-const DEFAULT_CONTEXT: &str = "default";
 
 /// The name of a builder that nobody named, as the guide has it: after its context.
 fn usual_name(context: Option<&str>) -> String {
