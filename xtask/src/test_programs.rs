@@ -1,8 +1,9 @@
 //! Programs of other suites that the tests run: unpacked beside the system, so that nothing of the machine changes.
 //!
 //! Debian's packages of docker, of two generations, and of an ssh server, come from the machine's own package source
-//! by a private configuration of apt: signatures are checked as always. `BuildKit`'s daemon, which Debian has no package
-//! of, is built from its Go module. Each installation is a directory below the target directory, complete or not there.
+//! by a private configuration of apt: signatures are checked as always. So does Go, which is newer in trixie than in
+//! bookworm. `BuildKit`'s daemon, which Debian has no package of, is built with it from its module. Each installation is
+//! a directory below the target directory, complete or not there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +48,16 @@ const INSTALLATIONS: &[Installation] = &[
         // The libraries are those that neither apt nor the packages that tests install anyway bring along.
         packages: &["openssh-server/bookworm", "libwrap0/bookworm", "libnsl2/bookworm"],
     },
+    Installation {
+        name: GO,
+        // The machine's own Go may be missing or, as bookworm's, too old for what is built with it.
+        packages: &["golang-1.24-go/trixie", "golang-1.24-src/trixie"],
+    },
 ];
+
+/// The installation of Go, and where the program is in it.
+const GO: &str = "go-1.24";
+const GO_PROGRAM: &str = "usr/lib/go-1.24/bin/go";
 
 /// `BuildKit`'s daemon, as builders of their own run it: of the same time as the docker that Debian has.
 const BUILDKIT: &str = "github.com/moby/buildkit/cmd/buildkitd@v0.13.2";
@@ -76,7 +86,12 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// Makes sure that every installation is there.
 pub(crate) fn install(target: &Path) -> Result<(), Failure> {
     let place = target.join("test-programs");
-    build_buildkit(&place)?;
+    unpack_missing(&place)?;
+    build_buildkit(&place)
+}
+
+/// Unpacks the installations that are not there.
+fn unpack_missing(place: &Path) -> Result<(), Failure> {
     let missing: Vec<&Installation> = INSTALLATIONS
         .iter()
         .filter(|installation| !place.join(installation.name).is_dir())
@@ -103,15 +118,20 @@ fn build_buildkit(place: &Path) -> Result<(), Failure> {
     let unfinished = place.join("buildkit.partial");
     let bin = unfinished.join("usr/bin");
     fs::create_dir_all(&bin).map_err(|cause| failed("make", &bin, &cause))?;
-    let mut go = Command::new("go");
-    // Nothing of what a person has set for other projects; and no C compiler is needed.
-    go.args(["install", BUILDKIT])
-        .env("GOBIN", &bin)
-        .env("GOFLAGS", "")
-        .env("CGO_ENABLED", "0")
-        .current_dir(place);
-    programs::run(&mut go)?;
+    programs::run(go_install(place).arg(BUILDKIT).env("GOBIN", &bin))?;
     fs::rename(&unfinished, &done).map_err(|cause| failed("move", &unfinished, &cause))
+}
+
+/// Begins `go install`, which knows nothing of what a person has set for other projects, and needs no C compiler.
+fn go_install(place: &Path) -> Command {
+    let mut go = Command::new(place.join(GO).join(GO_PROGRAM));
+    go.arg("install")
+        .env("GOFLAGS", "")
+        .env("GOTOOLCHAIN", "local")
+        .env("CGO_ENABLED", "0")
+        .env_remove("GOROOT")
+        .current_dir(place);
+    go
 }
 
 /// apt with a configuration of its own.
@@ -125,8 +145,8 @@ impl Apt {
             let path = directory.join(name);
             fs::create_dir_all(&path).map_err(|cause| failed("make", &path, &cause))?;
         }
-        let site = site()?;
-        let lines = SUITES.map(|suite| format!("deb [signed-by={KEYRING}] {site} {suite} main\n"));
+        let source = package_source()?;
+        let lines = SUITES.map(|suite| format!("deb [signed-by={KEYRING}] {source} {suite} main\n"));
         for (name, text) in [("sources.list", lines.concat()), ("status", String::new())] {
             let path = directory.join(name);
             fs::write(&path, text).map_err(|cause| failed("write", &path, &cause))?;
@@ -178,25 +198,25 @@ impl Apt {
 }
 
 /// Returns where this machine has its own release's packages from.
-fn site() -> Result<String, Failure> {
+fn package_source() -> Result<String, Failure> {
     let listed = Command::new("apt-get")
         // Without the last word only what was downloaded before is listed, which on a new machine is nothing.
         .args(["indextargets", "--format", LISTED, "--no-release-info"])
         .output()
         .map_err(|cause| Failure::new(format!("`apt-get indextargets` did not start: {cause}")))?;
     let text = String::from_utf8_lossy(&listed.stdout).into_owned();
-    main_site(&text).map(str::to_owned).ok_or_else(|| {
+    main_source(&text).map(str::to_owned).ok_or_else(|| {
         Failure::new("this machine's package sources name no Debian release; see /etc/apt/sources.list.d")
     })
 }
 
 /// Finds the source that has whole releases: not updates, not backports, not security, not of another project.
-fn main_site(targets: &str) -> Option<&str> {
+fn main_source(targets: &str) -> Option<&str> {
     targets.lines().find_map(|line| {
         let mut words = line.split(' ');
-        let site = words.next()?;
+        let source = words.next()?;
         let is_main = RELEASES.contains(&words.next()?) && words.eq(["main", "Packages"]);
-        is_main.then_some(site)
+        is_main.then_some(source)
     })
 }
 
@@ -216,7 +236,15 @@ mod tests {
                        http://b.example/debian bookworm-updates main Packages\n\
                        http://b.example/debian bookworm main DEP-11\n\
                        http://b.example/debian bookworm main Packages\n";
-        assert_eq!(main_site(targets), Some("http://b.example/debian"));
-        assert_eq!(main_site(""), None);
+        assert_eq!(main_source(targets), Some("http://b.example/debian"));
+        assert_eq!(main_source(""), None);
+    }
+
+    #[test]
+    fn a_program_is_made_with_the_go_that_is_unpacked() {
+        let go = INSTALLATIONS.iter().find(|installation| installation.name == GO);
+        let packages = go.expect("there is an installation of that name").packages;
+        assert!(packages.contains(&"golang-1.24-go/trixie"), "{packages:?}");
+        assert!(go_install(Path::new("/place")).get_program() == "/place/go-1.24/usr/lib/go-1.24/bin/go");
     }
 }

@@ -108,6 +108,10 @@ impl BuilderFacts {
         if builder.nodes.iter().all(NodeFacts::runs) || start == Start::Later {
             return Ok(builder);
         }
+        docker.notice(&format!(
+            "starting the builder {}: the first time, the image that it runs in is fetched",
+            builder.name
+        ));
         let command = docker.command().words(["buildx", "inspect", "--bootstrap"]);
         docker.run(
             &command.words(docker.place().builder.as_deref()),

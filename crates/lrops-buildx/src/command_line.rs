@@ -1,12 +1,18 @@
 //! A command as words, and as the text that a person could paste into a shell.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
+/// What is shown instead of a password.
+const HIDDEN: &str = "***";
+
 /// A command: variables for its environment, the program and its arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct CommandLine {
     variables: Vec<(&'static str, &'static str)>,
     words: Vec<String>,
+    /// What is shown of words that hold a password, by their positions.
+    shown: BTreeMap<usize, String>,
 }
 
 impl CommandLine {
@@ -15,6 +21,7 @@ impl CommandLine {
         Self {
             variables: Vec::new(),
             words: vec![program.into()],
+            shown: BTreeMap::new(),
         }
     }
 
@@ -48,6 +55,20 @@ impl CommandLine {
         }
     }
 
+    /// Adds a flag and its value, whose addresses may hold passwords: these are not shown.
+    pub fn guarded_flag(mut self, name: &str, value: &str) -> Self {
+        let shown = without_passwords(value);
+        if shown != value {
+            self.shown.insert(self.words.len() + 1, shown);
+        }
+        self.word(name).word(value)
+    }
+
+    /// Returns whether it holds a password that is not shown.
+    pub fn hides(&self) -> bool {
+        !self.shown.is_empty()
+    }
+
     /// Returns the variables that are set for it.
     pub fn variables(&self) -> &[(&'static str, &'static str)] {
         &self.variables
@@ -64,7 +85,7 @@ impl CommandLine {
     }
 }
 
-/// Writes the command for a POSIX shell: what has a meaning there is quoted.
+/// Writes the command for a POSIX shell: what has a meaning there is quoted. Passwords are left out.
 impl Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.variables {
@@ -74,14 +95,38 @@ impl Display for CommandLine {
             if index > 0 {
                 f.write_str(" ")?;
             }
-            f.write_str(&quoted(word))?;
+            f.write_str(&quoted(self.shown.get(&index).unwrap_or(word)))?;
         }
         Ok(())
     }
 }
 
+/// Writes what [`Display`] writes.
+impl fmt::Debug for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{self}`")
+    }
+}
+
+/// Returns a text without the passwords of addresses in it, `http://user:password@host`.
+pub(crate) fn without_passwords(text: &str) -> String {
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("://") {
+        let ends = |character: char| character.is_whitespace() || "/?#\"'".contains(character);
+        let (authority, behind) = after.split_at(after.find(ends).unwrap_or(after.len()));
+        shown.extend([before, "://"]);
+        let login = authority.rsplit_once('@');
+        match login.and_then(|(login, host)| Some((login.split_once(':')?.0, host))) {
+            Some((user, host)) => shown.extend([user, ":", HIDDEN, "@", host]),
+            None => shown.push_str(authority),
+        }
+        rest = behind;
+    }
+    shown + rest
+}
+
 /// Quotes a word when a shell would not take it as it is. Single quotes keep everything but themselves.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:,=@+%^".contains(character);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
@@ -114,6 +159,38 @@ mod tests {
             ],
             expect!["docker build --platform linux/amd64,linux/arm64 --build-arg A=b ."],
         );
+    }
+
+    #[test]
+    fn a_password_is_run_but_not_shown() {
+        let option = "env.http_proxy=http://me:s3cret@proxy:3128";
+        let command = CommandLine::new("docker")
+            .guarded_flag("--driver-opt", option)
+            .word("x");
+        assert_eq!(command.arguments(), ["--driver-opt", option, "x"]);
+        let shown = "docker --driver-opt 'env.http_proxy=http://me:***@proxy:3128' x";
+        assert_eq!(command.to_string(), shown);
+        assert!(command.hides() && !format!("{command:?}").contains("s3cret"));
+        let plain = CommandLine::new("docker").guarded_flag("--driver-opt", "image=h:1/x");
+        assert!(!plain.hides());
+    }
+
+    #[test]
+    fn passwords_of_addresses_are_left_out() {
+        for (text, expected) in [
+            ("a=http://u:p@h:1/x", "a=http://u:***@h:1/x"),
+            ("http://u:p@q@h", "http://u:***@h"),
+            (
+                "\"a=http://u:p@h\",b=https://v:w@i",
+                "\"a=http://u:***@h\",b=https://v:***@i",
+            ),
+            ("ssh://ops@build:22", "ssh://ops@build:22"),
+            ("tcp://h:1234 a:b@c", "tcp://h:1234 a:b@c"),
+            ("a:b@c", "a:b@c"),
+            ("://", "://"),
+        ] {
+            assert_eq!(without_passwords(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lrops_model::cancel::CancelToken;
 
-use crate::command_line::CommandLine;
+use crate::command_line::{CommandLine, without_passwords};
 use crate::known::KnownFailure;
 use crate::process::{Captured, ProcessError, Run, pause};
 
@@ -28,7 +28,7 @@ pub struct Docker {
     cancel: CancelToken,
     patience: Duration,
     waits: Vec<Duration>,
-    on_retry: Arc<dyn Fn(&str) + Send + Sync>,
+    on_notice: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 impl Docker {
@@ -40,17 +40,21 @@ impl Docker {
             cancel,
             patience: QUESTION_TIME_LIMIT,
             waits: Vec::new(),
-            on_retry: Arc::new(|_| ()),
+            on_notice: Arc::new(|_| ()),
         }
     }
 
-    /// Returns the same, which asks again after these waits what failed for the moment only, and says so.
-    pub fn persistent(self, waits: Vec<Duration>, on_retry: impl Fn(&str) + Send + Sync + 'static) -> Self {
+    /// Returns the same, which says what it is that takes its time.
+    pub fn talkative(self, on_notice: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self {
-            waits,
-            on_retry: Arc::new(on_retry),
+            on_notice: Arc::new(on_notice),
             ..self
         }
+    }
+
+    /// Returns the same, which asks again after these waits what failed for the moment only.
+    pub fn persistent(self, waits: Vec<Duration>) -> Self {
+        Self { waits, ..self }
     }
 
     /// Returns the same, which waits no longer than this for an answer.
@@ -143,12 +147,17 @@ impl Docker {
             };
             retries += 1;
             let of = self.waits.len();
-            (self.on_retry)(&format!(
+            self.notice(&format!(
                 "retry {retries} of {of} in {} s: {error}",
                 wait.as_secs_f64()
             ));
             pause(&self.cancel, *wait).map_err(|cancelled| DockerError::run(command, cancelled.into()))?;
         }
+    }
+
+    /// Says what it is that takes its time.
+    pub(crate) fn notice(&self, text: &str) {
+        (self.on_notice)(text);
     }
 
     fn feed_once(&self, command: &CommandLine, input: &[u8], limit: Duration) -> Result<String, DockerError> {
@@ -213,8 +222,8 @@ impl DockerError {
         Self::Failed {
             command: command.to_string(),
             status: said.status.to_string(),
-            words: last_words(output),
-            output: output.clone(),
+            words: without_passwords(&last_words(output)),
+            output: without_passwords(output),
         }
     }
 

@@ -17,12 +17,14 @@ mod version;
 
 pub use build::{BuildxEngine, BuildxError, BuildxSettings, Delivery, NeededContext, PassedOn, Question};
 pub use builders::{BuilderFacts, NodeFacts, Removal};
-pub use command_line::CommandLine;
+pub use command_line::{CommandLine, quoted};
 pub use daemon::{DaemonFacts, builder_usage, context_endpoint};
 pub use docker::{BuilderPlace, Docker, DockerError};
 pub use known::{Cure, KnownFailure, Site};
 pub use nodes::NodeShare;
 pub use process::{Captured, ProcessError};
 pub use progress::ProgressForm;
-pub use setup::{BuilderSetup, ContextsOwnError, NodeWish, SetupAct, SetupFacts, SetupStep, Start};
+pub use setup::{
+    BuilderSetup, ContextsOwnError, DEFAULT_CONTEXT, NodeWish, SetupAct, SetupFacts, SetupStep, Start,
+};
 pub use version::BuildxVersion;

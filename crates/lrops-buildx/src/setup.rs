@@ -7,13 +7,13 @@ use std::time::Duration;
 use lrops_model::platform::Platform;
 
 use crate::builders::{BuilderFacts, NodeFacts, Removal, START_TIME_LIMIT};
-use crate::command_line::CommandLine;
+use crate::command_line::{CommandLine, without_passwords};
 use crate::daemon::context_endpoint;
 use crate::docker::{BuilderPlace, Docker, DockerError};
 use crate::known::KnownFailure;
 
 /// The context that docker has by itself. buildx keeps builders there by its address, not by its name.
-const DEFAULT_CONTEXT: &str = "default";
+pub const DEFAULT_CONTEXT: &str = "default";
 
 /// The ports that docker adds to an address without one.
 const DOCKER_PORTS: [&str; 2] = [":2375", ":2376"];
@@ -324,7 +324,10 @@ impl BuilderSetup {
         };
         let mut options = self.driver_options.iter().flat_map(|options| fields(options));
         let option = options.find(lacks)?;
-        Some(format!("it lacks the driver option {option}"))
+        Some(format!(
+            "it lacks the driver option {}",
+            without_passwords(&option)
+        ))
     }
 
     /// Emulators on the builder's host, only where lines of the Dockerfile need them.
@@ -378,7 +381,7 @@ impl BuilderSetup {
             .flag("--name", self.name())
             .flag("--driver", Some(&self.driver));
         for option in &self.driver_options {
-            command = command.flag("--driver-opt", Some(option));
+            command = command.guarded_flag("--driver-opt", option);
         }
         // `--config` is the name that all versions know; newer ones call it `--buildkitd-config`, too.
         command.flag("--config", self.buildkitd_config.as_deref())

@@ -24,8 +24,6 @@ pub struct Annotation {
 pub enum AnnotatedPart {
     /// The index.
     Index,
-    /// The entry for the index in a layout's own index.
-    IndexDescriptor,
     /// The manifests: all, or that of one platform.
     Manifest(Option<Platform>),
     /// The entries for manifests in the index: all, or that of one platform.
@@ -35,6 +33,16 @@ pub enum AnnotatedPart {
 /// All annotations of a request. A later one replaces an earlier one of the same key on the same document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Annotations(pub Vec<Annotation>);
+
+impl AnnotatedPart {
+    /// Returns the platform that it is for, when it is for one alone.
+    pub fn platform(&self) -> Option<&Platform> {
+        match self {
+            Self::Manifest(platform) | Self::ManifestDescriptor(platform) => platform.as_ref(),
+            Self::Index => None,
+        }
+    }
+}
 
 impl Annotation {
     /// Annotates the index and all manifests alike.
@@ -68,11 +76,9 @@ impl Annotations {
     /// Returns those that are not the index's.
     #[must_use]
     pub fn without_index(&self) -> Self {
-        let is_of_manifest =
-            |part: &AnnotatedPart| !matches!(part, AnnotatedPart::Index | AnnotatedPart::IndexDescriptor);
         let mut annotations = self.clone();
         for annotation in &mut annotations.0 {
-            annotation.parts.retain(is_of_manifest);
+            annotation.parts.retain(|part| *part != AnnotatedPart::Index);
         }
         annotations
     }
@@ -135,7 +141,10 @@ fn part(text: &str) -> Option<Result<AnnotatedPart, String>> {
         "manifest-descriptor" => Ok(AnnotatedPart::ManifestDescriptor(platform)),
         _ if platform.is_some() => Err(format!("{text:?}: there is one index for all platforms")),
         "index" => Ok(AnnotatedPart::Index),
-        _ => Ok(AnnotatedPart::IndexDescriptor),
+        // Names, in the store and in registries, are written without any.
+        _ => Err(format!(
+            "{text:?}: the entry that names an index takes no annotation; annotate the index itself, with index:NAME=VALUE"
+        )),
     })
 }
 
@@ -143,7 +152,6 @@ impl Display for AnnotatedPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, platform) = match self {
             Self::Index => ("index", None),
-            Self::IndexDescriptor => ("index-descriptor", None),
             Self::Manifest(platform) => ("manifest", platform.as_ref()),
             Self::ManifestDescriptor(platform) => ("manifest-descriptor", platform.as_ref()),
         };
@@ -175,7 +183,10 @@ mod tests {
                 "manifest[linux/arm/v7],manifest-descriptor:a=b",
                 "manifest[linux/arm/v7],manifest-descriptor a=b",
             ),
-            ("index-descriptor:a=b", "index-descriptor a=b"),
+            (
+                "index-descriptor:a=b",
+                "\"index-descriptor\": the entry that names an index takes no annotation; annotate the index itself, with index:NAME=VALUE",
+            ),
             ("org:a=b", "index,manifest org:a=b"),
             (
                 "index[linux/arm64]:a=b",

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use lrops_buildx::quoted;
 use lrops_model::timestamp::Timestamp;
 
 use crate::failure::Failure;
@@ -140,16 +141,6 @@ impl Environment {
             Some(path) => self.absolute(Path::new(path)),
             None => self.home().join(".docker"),
         }
-    }
-}
-
-/// Returns a word as a shell reads it.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

@@ -165,12 +165,15 @@ impl<'a> BuildxEngine<'a> {
             .settings
             .docker
             .feed(&command, invocation.input(), DESCRIPTION_TIME_LIMIT);
-        asked.map_err(|error| BuildError::Other {
-            message: format!(
+        asked.map_err(|error| {
+            let doing = format!(
                 "docker buildx does not say the {} of the Dockerfile",
                 question.method
-            ),
-            source: Box::new(error),
+            );
+            match BuildxError::of_question(error, self.settings.docker.place()) {
+                Ok(error) => build_error(doing, error),
+                Err(cancelled) => BuildError::Cancelled(cancelled),
+            }
         })
     }
 
@@ -207,7 +210,7 @@ impl<'a> BuildxEngine<'a> {
         built.map_err(|given_up| match given_up {
             GivenUp::Cancelled(cancelled) => BuildError::Cancelled(cancelled),
             GivenUp::Step(failed) => self.step_error(dockerfile, *failed),
-            GivenUp::Buildx(error) => build_error(*error),
+            GivenUp::Buildx(error) => build_error("docker buildx failed to build".to_owned(), *error),
         })
     }
 
@@ -420,9 +423,8 @@ fn says_nothing(what: &str) -> BuildError {
     }
 }
 
-fn build_error(error: BuildxError) -> BuildError {
+fn build_error(message: String, error: BuildxError) -> BuildError {
     let environment = error.known.is_some_and(KnownFailure::is_environment);
-    let message = "docker buildx failed to build".to_owned();
     let source = Box::new(error);
     if environment {
         BuildError::Environment { message, source }

@@ -1,6 +1,8 @@
 //! A `docker buildx build` that failed, and what to do about it.
 
-use crate::docker::BuilderPlace;
+use lrops_model::cancel::Cancelled;
+
+use crate::docker::{BuilderPlace, DockerError};
 use crate::known::KnownFailure;
 use crate::process::ProcessError;
 
@@ -30,6 +32,31 @@ pub struct BuildxError {
 }
 
 impl BuildxError {
+    /// Returns the failure of a command that only asks, unless it was stopped.
+    pub(super) fn of_question(error: DockerError, place: &BuilderPlace) -> Result<Self, Cancelled> {
+        let (command, known) = (error.command().to_owned(), error.known());
+        let (words, output, source) = match error {
+            DockerError::Run {
+                source: ProcessError::Cancelled(cancelled),
+                ..
+            } => return Err(cancelled),
+            DockerError::Run { source, .. } => (source.to_string(), String::new(), Some(source)),
+            DockerError::Failed { words, output, .. } => (words, output, None),
+            DockerError::Answer { problem, .. } => (problem, String::new(), None),
+        };
+        Ok(Self {
+            words,
+            output,
+            command,
+            known,
+            place: place.clone(),
+            attempts: 1,
+            pushes: false,
+            does_all: true,
+            source,
+        })
+    }
+
     /// Returns whether all retries were spent on a failure that a retry could mend.
     pub fn is_exhausted(&self) -> bool {
         self.known.is_some_and(KnownFailure::can_retry)

@@ -250,7 +250,7 @@ impl Invocation<'_> {
     fn part(&self, part: &AnnotatedPart) -> Option<AnnotatedPart> {
         let is_only = self.platforms.len() == 1;
         match part {
-            AnnotatedPart::Index | AnnotatedPart::IndexDescriptor if is_only => None,
+            AnnotatedPart::Index if is_only => None,
             AnnotatedPart::Manifest(Some(platform)) | AnnotatedPart::ManifestDescriptor(Some(platform))
                 if !self.platforms.contains(platform) =>
             {

@@ -1,9 +1,9 @@
 //! Real docker: daemons of two generations, the command line with buildx, BuildKit by itself, and an ssh server to reach
 //! a daemon through.
 //!
-//! The programs are unpacked below the target directory by `cargo xtask test-programs`. A daemon has everything of its
-//! own (data, socket, bridge, containerd), so that several run side by side and the machine's own docker, if it has one,
-//! is not touched. Daemons take root. A daemon and a server end, and clean up, also when the test's process is killed.
+//! A daemon has everything of its own (data, socket, bridge, containerd), so that several run side by side and the
+//! machine's own docker, if it has one, is not touched. Daemons take root. A daemon and a server end, and clean up, also
+//! when the test's process is killed.
 
 mod buildkit;
 mod client;
@@ -18,21 +18,7 @@ pub use client::DockerClient;
 pub use daemon::DockerDaemon;
 pub use ssh::SshServer;
 
-/// Returns the directory of an installation.
-fn installation(name: &str) -> PathBuf {
-    let own = std::env::current_exe().expect("a test knows where its program is");
-    let tagged = own
-        .ancestors()
-        .find(|directory| directory.join("CACHEDIR.TAG").is_file());
-    let target = tagged.expect("a test's program lies below a target directory");
-    let found = target.join("test-programs").join(name);
-    assert!(
-        found.is_dir(),
-        "{} is not there: run `cargo xtask test-programs`",
-        found.display()
-    );
-    found
-}
+use crate::programs::installation;
 
 /// Returns a `PATH` that begins with an installation's programs.
 fn path_before(installation: &Path, first: &[&Path]) -> std::ffi::OsString {

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
+use lrops_buildx::quoted;
 use lrops_model::cancel::CancelToken;
 
 use super::{print, say, version};
 use crate::arguments::BumpArguments;
-use crate::environment::{Environment, quoted};
+use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::git::{Arrival, GitError, NewTag, PushTagError, Repository};
 use crate::prompt::{self, Choice};

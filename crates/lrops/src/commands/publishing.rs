@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use lrops_buildx::quoted;
 use lrops_model::blob::BlobSource;
 use lrops_model::cancel::CancelToken;
 use lrops_model::event::{OnEvent, StepNumber, StepOutcome};
@@ -15,7 +16,6 @@ use super::build::activity;
 use super::{print, say};
 use crate::arguments::{ProgressMode, PublishArguments, RegistryArguments};
 use crate::configuration::Configuration;
-use crate::environment::quoted;
 use crate::failure::Failure;
 use crate::fields;
 use crate::progress::Progress;
@@ -238,9 +238,10 @@ impl Publishing<'_> {
         result
     }
 
-    /// Returns why nothing was begun: there is nothing to go on with.
+    /// Returns why nothing was begun: there is nothing to go on with, unless the registry may be there the next time.
     pub(super) fn failed_before_all(&self, error: PublishError) -> Failure {
         match error {
+            PublishError::Push(error) if error.can_go_on() => self.failed(error.into()),
             PublishError::Push(PushError::Registry(error)) => Failure::registry(*error),
             error => self.failed(error),
         }

@@ -86,7 +86,8 @@ impl<'a> Farm<'a> {
         let retry_waits = retry_waits(&intent.configuration, &intent.registries.retry);
         let notices = progress.notices();
         let docker = Docker::new(intent.builder.clone(), intent.request.cancel.clone())
-            .persistent(retry_waits.clone(), notices);
+            .persistent(retry_waits.clone())
+            .talkative(notices);
         let failed = |error| Failure::docker(error, docker.place());
         docker.check_context().map_err(failed)?;
         let version = supported_version(&docker)?;
@@ -240,17 +241,26 @@ fn supported_version(docker: &Docker) -> Result<BuildxVersion, Failure> {
 
 /// What several nodes built is nowhere together before lrops puts it together.
 fn refuse_besides(intent: &Intent, shares: &[Share]) -> Result<(), Failure> {
-    if shares.len() < 2 || intent.farm.besides.is_empty() {
+    if shares.len() < 2 {
         return Ok(());
     }
     let nodes: Vec<&str> = shares.iter().map(|share| share.node.as_str()).collect();
-    Err(Failure::usage_advised(
-        format!(
-            "the nodes {} build parts of the image: no daemon can load it from them",
-            nodes.join(", ")
-        ),
-        "publish it and pull it there; or build the one platform that is wanted there: --platform",
-    ))
+    let nodes = nodes.join(", ");
+    if !intent.farm.besides.is_empty() {
+        return Err(Failure::usage_advised(
+            format!("the nodes {nodes} build parts of the image: no daemon can load it from them"),
+            "publish it and pull it there; or build the one platform that is wanted there: --platform",
+        ));
+    }
+    if let Some(cache) = intent.farm.caches.first() {
+        return Err(Failure::usage_advised(
+            format!(
+                "--cache-to {cache}: the nodes {nodes} would each write there, and the last one's cache alone would stay"
+            ),
+            "leave it out, since each node keeps a cache of its own; or have the cache in the image: --cache-to type=inline",
+        ));
+    }
+    Ok(())
 }
 
 /// Decides how the image leaves the builder. One that is not published has to come here.

@@ -23,6 +23,8 @@ pub(crate) struct FarmFlags {
     pub(crate) deliver: DeliverWord,
     /// Where the builder brings the image besides, each by flags of its own: `--load`.
     pub(crate) besides: Vec<Vec<String>>,
+    /// Where the cache is written besides the image: `--cache-to`.
+    pub(crate) caches: Vec<String>,
     layers: Vec<String>,
     everywhere: Vec<String>,
     main: Vec<String>,
@@ -69,6 +71,7 @@ pub(crate) fn farm_flags(
             .or(configuration.sections.buildx.deliver)
             .unwrap_or_default(),
         besides: besides(arguments, outputs),
+        caches: caches(&arguments.cache_to),
         layers: outputs.layers.clone(),
         everywhere: everywhere.0,
         main: main.0,
@@ -85,6 +88,12 @@ fn besides(arguments: &BuildArguments, outputs: &Outputs) -> Vec<Vec<String>> {
         _ => None,
     });
     load.into_iter().chain(typed).collect()
+}
+
+/// Returns the places of caches that are not in the image itself.
+fn caches(typed: &[String]) -> Vec<String> {
+    let is_inline = |text: &&String| text.split(',').any(|field| field.trim() == "type=inline");
+    typed.iter().filter(|text| !is_inline(text)).cloned().collect()
 }
 
 /// Returns the names that get their values from the environment: those whose last mention has none.

@@ -50,7 +50,7 @@ const FATES: &[(&str, Fate)] = &[
     ),
     (
         "--annotation=index-descriptor:a=b",
-        Handed("--annotation index-descriptor:a=b"),
+        Refused("annotate the index itself, with index:NAME=VALUE"),
     ),
     (
         "--secret=id=token,env=TOKEN",

@@ -6,6 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use lrops_model::cancel::CancelToken;
+
 use super::error::GitError;
 use super::repository::Repository;
 
@@ -24,8 +26,13 @@ impl Repository {
     /// Checks a commit out into an empty directory, with its submodules, as a fresh clone has it.
     ///
     /// # Errors
-    /// When git fails.
-    pub(crate) fn check_out(&self, commit: &str, directory: &Path) -> Result<(), GitError> {
+    /// When git fails; when the work is stopped, and then git with all that it started.
+    pub(crate) fn check_out(
+        &self,
+        commit: &str,
+        directory: &Path,
+        cancel: &CancelToken,
+    ) -> Result<(), GitError> {
         let doing = "copy the repository";
         let own = self.git.ask(doing, &["rev-parse", "--git-common-dir"])?;
         let own = self.git.path().join(own.trim_end_matches('\n'));
@@ -42,20 +49,20 @@ impl Repository {
             &own,
             &there,
         ];
-        self.git.ask(doing, &clone)?;
+        self.git.wait_for(doing, &clone, None, cancel)?;
         let copy = self.git.elsewhere(directory);
         // Submodules and large files are looked for where a fresh clone would look.
         if let Some(address) = self.origin()? {
             copy.ask(doing, &["remote", "set-url", "origin", "--", &address])?;
         }
         let checkout = ["checkout", "--quiet", "--force", "--detach", commit];
-        copy.ask(&format!("check out {commit}"), &checkout)?;
+        copy.wait_for(&format!("check out {commit}"), &checkout, None, cancel)?;
         if directory.join(".gitmodules").exists() {
             let borrowing = copy
                 .with_setting("submodule.alternateLocation=superproject")
                 .with_setting("submodule.alternateErrorStrategy=info");
             let update = ["submodule", "--quiet", "update", "--init", "--recursive"];
-            borrowing.ask("check out the submodules", &update)?;
+            borrowing.wait_for("check out the submodules", &update, None, cancel)?;
         }
         Ok(())
     }

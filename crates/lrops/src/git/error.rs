@@ -110,5 +110,5 @@ impl GitError {
 /// Git wants the top of the work tree; without it, whoever typed a directory below knows better.
 fn trusted(path: &Path) -> String {
     let top = path.ancestors().find(|path| path.join(".git").exists());
-    crate::environment::quoted(&top.unwrap_or(path).display().to_string())
+    lrops_buildx::quoted(&top.unwrap_or(path).display().to_string())
 }

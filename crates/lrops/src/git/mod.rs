@@ -5,6 +5,7 @@
 //! repository of another user's is refused as git refuses it, except where only a commit's time is read.
 
 mod checkout;
+mod descent;
 mod error;
 mod program;
 mod push;

@@ -2,14 +2,15 @@
 
 use std::ffi::OsStr;
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use lrops_model::cancel::CancelToken;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
+use super::descent;
 use super::error::{GitError, Said};
 use crate::environment::Environment;
 
@@ -34,11 +35,14 @@ const REPOSITORY_VARIABLES: [&str; 13] = [
 /// How often a waiting command is looked at for cancellation.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How long git may take to end after it was asked to.
-const GRACE: Duration = Duration::from_secs(5);
-
 /// What a server and its hooks may say.
-const ERROR_OUTPUT_BYTES_MAX: u64 = 1024 * 1024;
+const OUTPUT_SIZE_BYTES_MAX: usize = 1024 * 1024;
+
+/// How much is read at a time.
+const PIECE_SIZE_BYTES: usize = 8 * 1024;
+
+/// How many pieces of an output are taken between two looks at the time: many times what a pipe holds.
+const PIECES_AT_A_TIME_MAX: usize = 512;
 
 /// Git, asked about one directory.
 #[derive(Clone, Debug)]
@@ -106,6 +110,8 @@ impl Git {
 
     /// Runs a command that may take as long as a network takes, until the work is stopped or the time is over. It stays
     /// in this process's group: git asks for passwords at the terminal, which other groups cannot read.
+    ///
+    /// No thread is started for it: namespaces may have to be entered afterwards.
     pub(super) fn wait_for<S: AsRef<OsStr>>(
         &self,
         doing: &str,
@@ -119,19 +125,23 @@ impl Git {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(GitError::Start)?;
-        let stdout = follow(child.stdout.take().expect("standard output is a pipe"));
-        let stderr = follow(child.stderr.take().expect("standard error is a pipe"));
+        let mut stdout = Ear::at(child.stdout.take().expect("standard output is a pipe"))?;
+        let mut stderr = Ear::at(child.stderr.take().expect("standard error is a pipe"))?;
         let started = Instant::now();
         let status = loop {
-            if let Some(status) = child.try_wait().map_err(GitError::Start)? {
+            let ended = child.try_wait().map_err(GitError::Start)?;
+            // What git said is in the pipes by then. A hook's own program that lives on may hold them open for ever.
+            stdout.listen();
+            stderr.listen();
+            if let Some(status) = ended {
                 break status;
             }
             if cancel.is_cancelled() {
-                stop(&mut child);
+                descent::stop(&mut child);
                 cancel.check()?;
             }
             if limit.is_some_and(|limit| started.elapsed() > limit) {
-                stop(&mut child);
+                descent::stop(&mut child);
                 let said = Said::new(b"nothing within the time that it had");
                 return Err(GitError::Failed {
                     doing: doing.to_owned(),
@@ -142,8 +152,8 @@ impl Git {
         };
         // Ctrl-C reaches git as well, which then fails by itself.
         cancel.check()?;
-        succeeded(doing, status.success(), &all_of(&stderr))?;
-        Ok(String::from_utf8_lossy(&all_of(&stdout)).into_owned())
+        succeeded(doing, status.success(), &stderr.heard)?;
+        Ok(String::from_utf8_lossy(&stdout.heard).into_owned())
     }
 }
 
@@ -164,38 +174,34 @@ fn succeeded(doing: &str, success: bool, stderr: &[u8]) -> Result<(), GitError> 
     })
 }
 
-/// Reads a pipe to its end in a thread of its own.
-fn follow(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What was read before an error is said all the same; git must never wait for a full pipe.
-        let _ = pipe.by_ref().take(ERROR_OUTPUT_BYTES_MAX).read_to_end(&mut bytes);
-        let _ = std::io::copy(&mut pipe, &mut std::io::sink());
-        let _ = sender.send(bytes);
-    });
-    receiver
+/// A pipe that git writes to, and what came by it.
+struct Ear<P> {
+    pipe: P,
+    heard: Vec<u8>,
 }
 
-/// What came by a pipe of a process that ended. A hook's own program that lives on may hold it open for ever.
-fn all_of(pipe: &mpsc::Receiver<Vec<u8>>) -> Vec<u8> {
-    pipe.recv_timeout(GRACE).unwrap_or_default()
-}
-
-/// Asks git to end, and what it started with it, and ends it when it does not.
-fn stop(child: &mut Child) {
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    if let Some(pid) = pid {
-        // It may have ended meanwhile.
-        let _ = kill_process(pid, Signal::TERM);
+impl<P: Read + AsFd> Ear<P> {
+    fn at(pipe: P) -> Result<Self, GitError> {
+        let flags = fcntl_getfl(&pipe).and_then(|flags| fcntl_setfl(&pipe, flags | OFlags::NONBLOCK));
+        flags.map_err(|error| GitError::Start(error.into()))?;
+        Ok(Self {
+            pipe,
+            heard: Vec::new(),
+        })
     }
-    let asked = Instant::now();
-    while asked.elapsed() < GRACE {
-        if !matches!(child.try_wait(), Ok(None)) {
-            return;
+
+    /// Takes what is in the pipe. Beyond the limit it is not kept, but taken all the same: git must not wait.
+    fn listen(&mut self) {
+        let mut piece = [0; PIECE_SIZE_BYTES];
+        // Who writes without a pause is heard again after the next look at the time.
+        for _ in 0..PIECES_AT_A_TIME_MAX {
+            match self.pipe.read(&mut piece) {
+                Ok(0) | Err(_) => return,
+                Ok(length) => {
+                    let room = OUTPUT_SIZE_BYTES_MAX - self.heard.len();
+                    self.heard.extend_from_slice(&piece[..length.min(room)]);
+                }
+            }
         }
-        std::thread::sleep(LOOK_EVERY);
     }
-    let _ = child.kill();
-    let _ = child.wait();
 }

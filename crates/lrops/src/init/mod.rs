@@ -15,6 +15,8 @@ mod mistake;
 mod node;
 mod project;
 mod rust;
+#[cfg(test)]
+mod tests;
 
 use crate::configuration::FILE_NAME;
 

@@ -168,9 +168,7 @@ pub(crate) fn resolve_project(
         store: &store,
     };
     let (request, told) = basis.request(project.version, &mut notices)?;
-    if let [_] = &request.platforms[..] {
-        notices.extend(pairs::of_no_index(&arguments.annotation));
-    }
+    notices.extend(pairs::of_absent_parts(&arguments.annotation, &request.platforms)?);
     let farm = farm_flags(&arguments, &configuration, &outputs);
     let publish = publish(&arguments, &configuration, &outputs.places, &request.tags)?;
     let builder = builder_place(&arguments.builder, &configuration, environment);

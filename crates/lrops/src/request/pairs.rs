@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use lrops_model::annotation::{AnnotatedPart, Annotation, Annotations};
+use lrops_model::platform::Platform;
 
-use crate::arguments::EngineName;
 use crate::configuration::BuildSection;
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -46,14 +46,43 @@ pub(super) fn labels(typed: &[String], section: &BuildSection) -> BTreeMap<Strin
     labels
 }
 
-/// Says which annotations are for an index, where there is none.
-pub(super) fn of_no_index(typed: &[String]) -> impl Iterator<Item = String> {
-    let is_for_index = |text: &&String| {
+/// Says which annotations are for parts that the image does not have.
+///
+/// # Errors
+/// When one is for a platform that is not among several: BuildKit refuses it too. Who builds one platform of several may
+/// well leave the others' annotations where they are.
+pub(super) fn of_absent_parts(typed: &[String], platforms: &[Platform]) -> Result<Vec<String>, Failure> {
+    let mut notices = Vec::new();
+    for text in typed {
         let parts = text.parse::<Annotation>().map(|annotation| annotation.parts);
-        parts.is_ok_and(|parts| parts == [AnnotatedPart::Index])
-    };
-    let typed = typed.iter().filter(is_for_index);
-    typed.map(|text| format!("--annotation {text}: an image for one platform has no index"))
+        let parts = parts.unwrap_or_default();
+        let is_built = |platform: &&Platform| platforms.contains(platform);
+        let foreign = parts
+            .iter()
+            .filter_map(AnnotatedPart::platform)
+            .find(|platform| !is_built(platform));
+        match (foreign, platforms) {
+            (Some(foreign), [only]) => notices.push(format!(
+                "--annotation {text}: {foreign} is not built, but {only} alone"
+            )),
+            (Some(foreign), _) => {
+                return Err(Failure::usage(format!(
+                    "--annotation {text}: {foreign} is not built, but {}",
+                    listed(platforms)
+                )));
+            }
+            (None, [_]) if parts == [AnnotatedPart::Index] => notices.push(format!(
+                "--annotation {text}: an image for one platform has no index"
+            )),
+            (None, _) => {}
+        }
+    }
+    Ok(notices)
+}
+
+fn listed(platforms: &[Platform]) -> String {
+    let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+    platforms.join(", ")
 }
 
 /// Annotations: the file's, the flags', and those of outputs.
@@ -61,21 +90,11 @@ pub(super) fn annotations(
     typed: &[String],
     section: &BuildSection,
     of_outputs: &[(String, String)],
-    engine: EngineName,
 ) -> Result<Annotations, Failure> {
     let everywhere = |(name, value): (&String, &String)| Annotation::everywhere(name, value);
     let mut annotations: Vec<Annotation> = section.annotations.iter().map(everywhere).collect();
     for text in typed {
-        let annotation: Annotation = super::flag("--annotation", text.parse())?;
-        // Which a layout's own index holds: names in the store are not written by wish.
-        let of_layout = annotation.parts.contains(&AnnotatedPart::IndexDescriptor);
-        if of_layout && engine == EngineName::Embedded {
-            return Err(Failure::not_yet(
-                format!("--annotation {text}"),
-                "annotate the index itself: index:NAME=VALUE",
-            ));
-        }
-        annotations.push(annotation);
+        annotations.push(super::flag("--annotation", text.parse())?);
     }
     annotations.extend(of_outputs.iter().map(|(name, value)| everywhere((name, value))));
     Ok(Annotations(annotations))

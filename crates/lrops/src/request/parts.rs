@@ -121,12 +121,7 @@ impl Basis<'_> {
             proxy_variables: host::proxy_variables(&parts.build_args, environment)?,
             build_args: parts.build_args,
             labels: pairs::labels(&arguments.label, section),
-            annotations: pairs::annotations(
-                &arguments.annotation,
-                section,
-                &outputs.annotations,
-                self.engine,
-            )?,
+            annotations: pairs::annotations(&arguments.annotation, section, &outputs.annotations)?,
             tags: parts.tags,
             secrets: secrets::read(&arguments.secret, environment)?,
             cache: cache_use(arguments),

@@ -461,3 +461,38 @@ fn what_is_typed_wrongly_is_refused_with_advice() {
          = help: `lrops plan` shows the stages that a build uses"]],
     );
 }
+
+#[test]
+fn an_annotation_of_what_is_not_built_is_answered() {
+    let desk = Desk::new();
+    let notices = |flags: &[&str]| desk.intent(flags).notices;
+    let one = notices(&[
+        "--platform=linux/amd64",
+        "--annotation=index:a=b",
+        "--annotation=manifest[linux/arm64]:a=b",
+        "--annotation=manifest[linux/amd64]:a=b",
+        "--annotation=a=b",
+        ".",
+    ]);
+    assert_eq!(
+        one,
+        [
+            "--annotation index:a=b: an image for one platform has no index",
+            "--annotation manifest[linux/arm64]:a=b: linux/arm64 is not built, but linux/amd64 alone",
+        ]
+    );
+    let two = [
+        "--platform=linux/amd64,linux/arm64",
+        "--annotation=manifest[linux/arm64],index:a=b",
+        ".",
+    ];
+    assert_eq!(notices(&two), Vec::<String>::new());
+    desk.check_refusal(
+        &[
+            "--platform=linux/amd64,linux/arm64",
+            "--annotation=manifest-descriptor[linux/arm/v7]:a=b",
+            ".",
+        ],
+        expect!["error: --annotation manifest-descriptor[linux/arm/v7]:a=b: linux/arm/v7 is not built, but linux/amd64, linux/arm64"],
+    );
+}

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+
+use lrops_testkit::programs::go;
 
 use crate::laboratory::Laboratory;
 
@@ -11,22 +12,13 @@ fn program(laboratory: &Laboratory, architecture: &str) -> Vec<u8> {
     let source = laboratory.path("main.go");
     fs::write(&source, "package main\nfunc main() { println(\"hello\") }\n").unwrap();
     let out = laboratory.path(&format!("program-{architecture}"));
-    let go = std::env::var_os("PATH").map(|path| {
-        std::env::split_paths(&path)
-            .map(|directory| directory.join("go"))
-            .find(|go| go.exists())
-    });
-    let go = go
-        .flatten()
-        .unwrap_or_else(|| Path::new("/usr/local/go/bin/go").to_path_buf());
-    let status = Command::new(go)
+    let status = go()
         .args(["build", "-o"])
         .args([&out, &source])
         .env("GOARCH", architecture)
         .env("GOARM", "7")
-        .env("CGO_ENABLED", "0")
         .status()
-        .expect("Go is installed");
+        .expect("Go starts");
     assert!(status.success());
     fs::read(out).unwrap()
 }

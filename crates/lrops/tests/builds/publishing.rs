@@ -349,3 +349,41 @@ fn an_ordinary_user_pushes_the_same_image() {
     assert_eq!(digest, root);
     server.assert_complete(REPOSITORY);
 }
+
+#[test]
+fn a_registry_that_is_not_there_is_pushed_to_later_with_the_command_that_is_said() {
+    let laboratory = laboratory();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = gone.local_addr().unwrap().to_string();
+    drop(gone);
+    let tag = format!("{place}/{REPOSITORY}:1");
+    let build = [
+        "build",
+        "--platform",
+        TWO,
+        "--tag",
+        &tag,
+        "--push",
+        "--retry-wait=0.01",
+        ".",
+    ];
+    let ended = laboratory.run(build).failed(5);
+    for text in [
+        "Connection refused",
+        "tried 4 times",
+        "to go on:\n",
+        "build --platform",
+    ] {
+        assert!(
+            ended.stderr.contains(text),
+            "{text:?} is not in:\n{}",
+            ended.stderr
+        );
+    }
+    laboratory.digest(&["--platform", TWO, "-t", &tag]);
+    let ended = laboratory.run(["push", &tag, "--retry-wait=0.01"]).failed(5);
+    assert!(ended.stderr.contains("to go on:\n"), "{}", ended.stderr);
+    // What the name itself says is wrong does not mend itself.
+    let nonsense = ["build", "--tag", "a:b:c", "--push", "."];
+    laboratory.run(nonsense).failed(2);
+}

@@ -86,6 +86,55 @@ fn a_builders_image_that_cannot_be_fetched_is_recognised() {
 }
 
 #[test]
+fn a_build_says_that_it_starts_the_builder_first() {
+    let daemon = daemon();
+    let client = DockerClient::to(&daemon.host());
+    let workshop = Workshop::new(&client);
+    let image = ["--driver-opt", "image=127.0.0.1:1/buildkit:x"];
+    workshop.run(&with(&image)).succeeded();
+    let build = ["build", "--builder=farm", "--retries=0", "."];
+    let failed = workshop.run(&build).failed(7);
+    let (said, failure) = failed.stderr.split_once("(builder-image-missing)").unwrap();
+    assert!(said.contains("starting the builder farm"), "{said}{failure}");
+    let planned = workshop.run(&["plan", "--builder=farm", "."]).succeeded();
+    assert!(!planned.stderr.contains("starting"), "{}", planned.stderr);
+}
+
+#[test]
+fn the_password_of_a_proxy_reaches_the_builder_and_nobody_else() {
+    let daemon = daemon();
+    let client = DockerClient::to(&daemon.host());
+    let workshop = Workshop::new(&client);
+    let option = [
+        "--driver-opt",
+        "env.http_proxy=http://me:s3cret@proxy.example:3128",
+    ];
+    let planned = workshop
+        .run(&[&with(&option)[..], &["--dry-run"]].concat())
+        .succeeded();
+    assert!(!planned.stdout.contains("s3cret"), "{}", planned.stdout);
+    let made = workshop.run(&with(&option)).succeeded();
+    assert!(!made.stderr.contains("s3cret"), "{}", made.stderr);
+    for text in ["http://me:***@proxy.example:3128", "*** stands for a password"] {
+        assert!(made.stderr.contains(text), "{text:?} is not in:\n{}", made.stderr);
+    }
+    let told = client.docker(&["buildx", "inspect", "farm"]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("me:s3cret@proxy.example:3128"), "{told}");
+    let other = [
+        "--driver-opt",
+        "env.http_proxy=http://me:0ther@proxy.example:3128",
+    ];
+    let changed = workshop.run(&with(&other)).succeeded();
+    assert!(
+        changed.stderr.contains("it lacks the driver option"),
+        "{}",
+        changed.stderr
+    );
+    assert!(!changed.stderr.contains("0ther"), "{}", changed.stderr);
+}
+
+#[test]
 fn a_dry_run_prints_what_can_be_pasted_and_changes_nothing() {
     let daemon = daemon();
     let client = DockerClient::to(&daemon.host());

@@ -117,6 +117,31 @@ fn the_plan_has_a_command_for_each_node_and_judges_each_by_its_machine() {
 }
 
 #[test]
+fn nodes_do_not_write_their_caches_over_each_other() {
+    let (first, second) = (BuildKit::start(), BuildKit::start());
+    let client = DockerClient::new();
+    let workshop = Workshop::new(&client);
+    let node = format!("--node={}=linux/arm64", second.address());
+    set_up(&workshop, &first, &[&node]);
+    let build = |platforms: &str, cache: &str| {
+        workshop.run(&["plan", "--tag=sample", platforms, "--cache-to", cache, "."])
+    };
+    let refused = build(TWO, "type=local,dest=cache").failed(2);
+    for text in [
+        "--cache-to type=local,dest=cache: the nodes farm0, farm1",
+        "type=inline",
+    ] {
+        assert!(
+            refused.stderr.contains(text),
+            "{text:?} is not in:\n{}",
+            refused.stderr
+        );
+    }
+    build(TWO, "type=inline").succeeded();
+    build("--platform=linux/arm64", "type=local,dest=cache").succeeded();
+}
+
+#[test]
 fn a_node_that_fails_stops_the_others_and_nothing_gets_a_name() {
     let (first, second) = (BuildKit::start(), BuildKit::start());
     let client = DockerClient::new();

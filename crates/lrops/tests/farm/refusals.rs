@@ -135,3 +135,19 @@ fn a_mistake_in_the_dockerfile_is_not_tried_again() {
     );
     assert!(!ended.stderr.contains("retry 1"), "{}", ended.stderr);
 }
+
+#[test]
+fn a_question_to_the_front_end_that_fails_is_recognised() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    workshop
+        .laboratory
+        .dockerfile("# syntax=127.0.0.1:1/front/end\nFROM scratch\n");
+    let expected = [
+        "docker buildx does not say the outline of the Dockerfile",
+        "likely cause: a connection could not be made, or was cut (network)",
+        "by hand:\n",
+    ];
+    let asking = ["build", "--engine=buildx", "--retries=0", "--call=outline", "."];
+    check(&workshop, &asking, 1, &expected);
+}

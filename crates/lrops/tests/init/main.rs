@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use laboratory::{Ended, Laboratory};
+use laboratory::{Ended, Laboratory, User};
 use lrops_testkit::scratch::scratch_directory;
 
 /// What an ELF file says it is for: `e_machine` of 64-bit x86 and of 64-bit ARM.
@@ -292,4 +292,29 @@ fn what_is_of_no_known_kind_is_said() {
     );
     assert_eq!(project.names(), ["lrops.toml", "notes.txt"]);
     project.run(&["init", "nowhere"]).failed(2);
+}
+
+#[test]
+fn a_directory_of_somebody_else_stays_as_it_is() {
+    let laboratory = Laboratory::of(User::Ordinary(61_236));
+    laboratory
+        .file("go.mod", "module example.com/hello\n\ngo 1.24\n")
+        .file("main.go", "package main\n\nfunc main() {}\n");
+    let ended = laboratory.run(["init"]).failed(1);
+    for text in [
+        "failed to write",
+        "/lrops.toml",
+        "Permission denied",
+        "nothing was written",
+    ] {
+        assert!(
+            ended.stderr.contains(text),
+            "{text:?} is not in:\n{}",
+            ended.stderr
+        );
+    }
+    let entries = fs::read_dir(laboratory.context()).unwrap().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["go.mod", "main.go"]);
 }

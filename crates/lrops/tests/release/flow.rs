@@ -181,7 +181,16 @@ fn a_person_at_a_terminal_chooses_and_agrees() {
         &["1.9.0"],
     );
     check("release --push --yes", &[(WHICH, "2\n")], &["1.10.0-rc.1"]);
-    for no in ["\n", "n\n", "\u{4}", "\u{3}"] {
-        check("release --push", &[(WHICH, "3\n"), (AGREE, no)], &[]);
+    for no in ["\n", "n\n"] {
+        let seen = check("release --push", &[(WHICH, "3\n"), (AGREE, no)], &[]);
+        assert!(
+            seen.contains("nothing is released, since the answer was no"),
+            "{seen}"
+        );
+        assert!(!seen.contains("interrupted"), "{seen}");
+    }
+    for end in ["\u{4}", "\u{3}"] {
+        let seen = check("release --push", &[(WHICH, "3\n"), (AGREE, end)], &[]);
+        assert!(!seen.contains("since the answer was no"), "{seen}");
     }
 }

@@ -1,5 +1,7 @@
 //! Releases that end early, and go on when they are started again.
 
+use std::io::Read;
+use std::net::TcpListener;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -170,4 +172,33 @@ fn a_release_that_is_stopped_in_a_hook_leaves_nothing() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(server.requests().is_empty());
     assert!(temporary_trees(&project).is_empty());
+}
+
+#[test]
+fn a_release_that_is_stopped_while_git_fetches_ends_git_and_leaves_nothing() {
+    let server = RegistryServer::start(Access::Open);
+    let project = sample(&server.name());
+    // Takes what git asks, and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    project.write(
+        ".gitmodules",
+        &format!("[submodule \"library\"]\n\tpath = library\n\turl = http://{address}/library.git\n"),
+    );
+    project.git(&["add", "."]);
+    let link = format!("160000,{},library", "1".repeat(40));
+    project.git(&["update-index", "--add", "--cacheinfo", &link]);
+    project.git(&["commit", "--quiet", "--message=library"]);
+    project.tag("v1.0.0");
+    let mut child = start(&project, &release(&[]));
+    let (mut connection, _) = silent.accept().unwrap();
+    let begun = Instant::now();
+    signal(&child, Signal::TERM);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(temporary_trees(&project).is_empty());
+    // The program that fetches has gone, too: its end of the connection is closed.
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    let _ = connection.read_to_end(&mut Vec::new());
+    assert!(begun.elapsed() < PATIENCE, "it fetches on");
+    assert!(server.requests().is_empty());
 }

@@ -1,9 +1,9 @@
 //! Real programs, made by Go.
 
 use std::path::Path;
-use std::process::Command;
 
 use expect_test::expect;
+use lrops_testkit::programs::go;
 
 use super::check;
 use super::maker::{Layer, Maker, single};
@@ -12,7 +12,6 @@ use super::maker::{Layer, Maker, single};
 const STRIPPED: &[&str] = &["-ldflags", "-s -w"];
 
 /// Builds the smallest Go program for a platform.
-#[expect(clippy::disallowed_methods, reason = "the compiler is part of this test")]
 fn build(directory: &Path, architecture: &str, arm: &str, flags: &[&str]) -> Vec<u8> {
     std::fs::write(directory.join("go.mod"), "module hello\n\ngo 1.18\n").unwrap();
     std::fs::write(
@@ -20,19 +19,13 @@ fn build(directory: &Path, architecture: &str, arm: &str, flags: &[&str]) -> Vec
         "package main\n\nfunc main() { println(\"hello\") }\n",
     )
     .unwrap();
-    let output = Command::new("go")
+    let output = go()
         .args(["build", "-o", "hello"])
         .args(flags)
         .current_dir(directory)
-        .envs([
-            ("CGO_ENABLED", "0"),
-            ("GOOS", "linux"),
-            ("GOARCH", architecture),
-            ("GOARM", arm),
-        ])
-        .envs([("GOFLAGS", ""), ("GOWORK", "off"), ("GOTOOLCHAIN", "local")])
+        .envs([("GOOS", "linux"), ("GOARCH", architecture), ("GOARM", arm)])
         .output()
-        .expect("this test needs Go: install it");
+        .expect("Go starts");
     assert!(
         output.status.success(),
         "{}",

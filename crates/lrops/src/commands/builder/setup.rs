@@ -1,8 +1,8 @@
 //! `lrops builder setup`: what is missing is done, and nothing else.
 
 use lrops_buildx::{
-    BuilderFacts, BuilderPlace, BuilderSetup, ContextsOwnError, Docker, KnownFailure, NodeWish, SetupAct,
-    SetupFacts, SetupStep, Start,
+    BuilderFacts, BuilderPlace, BuilderSetup, ContextsOwnError, DEFAULT_CONTEXT, Docker, KnownFailure,
+    NodeWish, SetupAct, SetupFacts, SetupStep, Start,
 };
 use lrops_model::platform::Platform;
 
@@ -15,9 +15,6 @@ use crate::farm::{emulated_at, emulated_platforms};
 use crate::registries::retry_waits;
 use crate::report;
 use crate::request::{Survey, parse_platforms, survey};
-
-/// The context that docker has by itself.
-const DEFAULT_CONTEXT: &str = "default";
 
 /// The name of a builder that nobody named, as the guide has it: after its context.
 fn usual_name(context: Option<&str>) -> String {
@@ -33,7 +30,9 @@ pub(super) fn setup(arguments: &SetupArguments, environment: &Environment) -> Re
     let mut wish = wish(arguments, &survey)?;
     let waits = retry_waits(&survey.configuration, &arguments.retry);
     let notice = |text: &str| say(&report::notice(text));
-    let docker = super::docker(wish.place.clone())?.persistent(waits, notice);
+    let docker = super::docker(wish.place.clone())?
+        .persistent(waits)
+        .talkative(notice);
     let failed = |error| Failure::docker(error, docker.place());
     super::version(&docker.without_context())?;
     let facts = SetupFacts::look(&docker).map_err(failed)?;
@@ -52,6 +51,9 @@ pub(super) fn setup(arguments: &SetupArguments, environment: &Environment) -> Re
     }
     if steps.is_empty() {
         say("all is as wished; nothing is done");
+    }
+    if steps.iter().any(|step| step.command.hides()) {
+        say(&report::notice("*** stands for a password, which is not shown"));
     }
     if arguments.dry_run {
         return show(&steps);

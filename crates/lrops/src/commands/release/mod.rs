@@ -10,13 +10,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use lrops_buildx::quoted;
 use lrops_model::cancel::CancelToken;
 use lrops_model::reference::Reference;
 
 use super::{build, plan, print, say, version};
 use crate::arguments::{BuildTime, EngineName, ReleaseArguments};
 use crate::configuration::{self, Configuration};
-use crate::environment::{Environment, quoted};
+use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::git::Repository;
 use crate::hooks::HookPlace;
@@ -59,8 +60,7 @@ pub(super) fn run(arguments: &ReleaseArguments, environment: &Environment) -> Re
     }
     say(&plan);
     if asks && !prompt::agreement("Release it?", &cancel)? {
-        say("nothing is released");
-        return Err(Failure::Cancelled);
+        return Err(Failure::because("nothing is released, since the answer was no"));
     }
     if !release.hooks().is_empty() {
         release.run_hooks(&cancel)?;

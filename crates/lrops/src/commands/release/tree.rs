@@ -40,7 +40,7 @@ impl Tree {
         };
         // Modes of files are part of an image, and are not to depend on who makes the release.
         let before = umask(Mode::WGRP | Mode::WOTH);
-        let checked_out = repository.check_out(&version.facts.commit, &tree.path);
+        let checked_out = repository.check_out(&version.facts.commit, &tree.path, cancel);
         umask(before);
         // Ctrl-C reaches git as well, which then fails by itself.
         cancel.check().map_err(|_| Failure::Cancelled)?;
