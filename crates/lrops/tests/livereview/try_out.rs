@@ -1,4 +1,4 @@
-//! The amd64 image as its users start it: its own entry point, its own user, a real PostgreSQL, a real browser.
+//! The amd64 image as its users start it: its own entry point, its own user, a real database, a real browser.
 //!
 //! Both the database and the image run in sandboxes of lrops: the commands of a build are processes in the image's root file
 //! system. What a service is told in production by its environment comes as build arguments here.
@@ -11,9 +11,9 @@ use crate::laboratory::{Ended, Laboratory};
 use crate::{VERSION, livereview, web};
 
 /// How long a service has until it answers, a browser until it has the page, and a job until it is done.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Debian's PostgreSQL, from packages. Perl is only for the wrappers that manage several clusters of it.
+/// Debian's `PostgreSQL`, from packages. Perl is only for the wrappers that manage several clusters of it.
 const DATABASE: &str = "\
 [bases.postgresql]
 distribution = 'debian'
@@ -141,7 +141,7 @@ impl TryOut {
     }
 }
 
-/// Starts a PostgreSQL on an address of this machine.
+/// Starts a `PostgreSQL` on an address of this machine.
 fn database(laboratory: &Laboratory, address: &str) -> Service {
     laboratory
         .file("lrops.toml", DATABASE)
