@@ -191,11 +191,13 @@ impl BaseError {
     pub fn advice(&self) -> Option<&'static str> {
         match self {
             Self::NoMirror { .. } => {
-                Some("name the archive: mirror = \"https://HOST/debian\" in the base's section")
+                Some(
+                "name the archive: mirror = \"https://HOST/debian\", or https://HOST/alpine, in the base's section",
+            )
             }
             Self::NoKeyring { .. } => Some(
-                "install debian-archive-keyring, or name a file of the archive's keys: keyring = \"PATH\" in the \
-                 base's section",
+                "name the archive's keys in the base's section: keyring = \"FILE\" (Debian: the package \
+                 debian-archive-keyring has it), keys = \"DIRECTORY\" (Alpine: /etc/apk/keys of an Alpine system)",
             ),
             Self::Download(cause) => cause.advice(),
             Self::Signature {
@@ -203,7 +205,7 @@ impl BaseError {
                 ..
             } => Some(
                 "if the archive is Debian's, this machine's debian-archive-keyring may be older than the suite; if it \
-                 is another one, name its keys with keyring = \"PATH\"",
+                 is another one, name its keys with keyring = \"PATH\" (Alpine: keys)",
             ),
             Self::Signature {
                 source: SignatureFault::Altered { .. },

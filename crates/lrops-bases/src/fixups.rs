@@ -9,13 +9,14 @@ use std::path::Path;
 use lrops_model::change::Owner;
 
 use crate::accounts::{Accounts, home_of};
+use crate::alpine::{architecture, fixups as alpine};
 use crate::applets::applets;
 use crate::resolution::Resolution;
-use crate::spec::{BaseSpec, DEFAULT_EXCLUDE, DEFAULT_INCLUDE};
+use crate::spec::{BaseSpec, Distribution, DEFAULT_EXCLUDE, DEFAULT_INCLUDE};
 use crate::tree::{Content, EntryKind, MergeFault, Pattern, Tree};
 
 /// A file that a fix-up reads is small; busybox, the largest, has one or two megabytes.
-const READ_SIZE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+pub(crate) const READ_SIZE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// Why a base cannot be finished.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +40,18 @@ pub(crate) fn finish(
     controls: &[String],
     contents: Vec<Vec<u8>>,
 ) -> Result<(), FixupFault> {
+    let mut accounts = match spec.distribution {
+        Distribution::Debian => debian(tree, resolution, controls)?,
+        Distribution::Alpine => alpine(tree, spec, resolution, controls)?,
+    };
+    exclude(tree, spec);
+    specified_accounts(tree, spec, &mut accounts)?;
+    specified_files(tree, spec, &accounts, contents)
+}
+
+fn debian(tree: &mut Tree, resolution: &Resolution, controls: &[String]) -> Result<Accounts, FixupFault> {
     directories(tree)?;
-    let mut accounts = accounts(tree)?;
+    let accounts = accounts(tree, "usr/share/base-passwd/passwd.master", "usr/share/base-passwd/group.master")?;
     base_files(tree)?;
     os_release(tree, resolution)?;
     certificates(tree)?;
@@ -49,9 +60,27 @@ pub(crate) fn finish(
     alternatives(tree)?;
     busybox(tree)?;
     tree.put_file("var/lib/dpkg/status", status(controls))?;
-    exclude(tree, spec);
-    specified_accounts(tree, spec, &mut accounts)?;
-    specified_files(tree, spec, &accounts, contents)
+    Ok(accounts)
+}
+
+/// Alpine's packages bring most as it is: directories, accounts and certificates need no script.
+fn alpine(
+    tree: &mut Tree,
+    spec: &BaseSpec,
+    resolution: &Resolution,
+    controls: &[String],
+) -> Result<Accounts, FixupFault> {
+    for path in ["dev", "etc", "proc", "run", "sys", "tmp", "var"] {
+        tree.ensure_directory(path)?;
+    }
+    tree.put("tmp", EntryKind::Directory, 0o1777, Owner::ROOT)?;
+    let accounts = accounts(tree, "etc/passwd", "etc/group")?;
+    alpine::os_release(tree, &resolution.codename)?;
+    certificates(tree)?;
+    alpine::busybox(tree)?;
+    let architecture = architecture::of(&resolution.platform).unwrap_or_default();
+    alpine::records(tree, spec, architecture, controls)?;
+    Ok(accounts)
 }
 
 /// The directories of the file system hierarchy, as `base-files` makes them.
@@ -109,21 +138,21 @@ fn directories(tree: &mut Tree) -> Result<(), FixupFault> {
     link_if_missing(tree, "var/lock", "/run/lock")
 }
 
-fn link_if_missing(tree: &mut Tree, path: &str, target: &str) -> Result<(), FixupFault> {
+pub(crate) fn link_if_missing(tree: &mut Tree, path: &str, target: &str) -> Result<(), FixupFault> {
     if tree.get(path).is_none() {
         tree.put_link(path, target)?;
     }
     Ok(())
 }
 
-fn text(tree: &Tree, path: &str) -> Result<Option<String>, FixupFault> {
+pub(crate) fn text(tree: &Tree, path: &str) -> Result<Option<String>, FixupFault> {
     let bytes = tree.read(path, READ_SIZE_BYTES_MAX)?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-fn accounts(tree: &mut Tree) -> Result<Accounts, FixupFault> {
-    let passwd = text(tree, "usr/share/base-passwd/passwd.master")?;
-    let group = text(tree, "usr/share/base-passwd/group.master")?;
+fn accounts(tree: &mut Tree, passwd: &str, group: &str) -> Result<Accounts, FixupFault> {
+    let passwd = text(tree, passwd)?;
+    let group = text(tree, group)?;
     let accounts = Accounts::new(passwd.as_deref(), group.as_deref());
     write_accounts(tree, &accounts)?;
     Ok(accounts)

@@ -9,10 +9,11 @@
 //! script runs: what scripts would do, fix-ups do · packages pass through disk, not through memory · time
 //! arrives with the request.
 //!
-//! Reading order: what is asked (spec, sources), what the archive says (debian), what is taken (resolver,
+//! Reading order: what is asked (spec, sources), what the archive says (debian, alpine), what is taken (resolver,
 //! resolution), how it is put together (tree, fixups, image), and the door (bases).
 
 mod accounts;
+mod alpine;
 mod applets;
 mod assembly;
 mod bases;

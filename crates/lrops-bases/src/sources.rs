@@ -14,6 +14,8 @@ pub struct MachineSources {
     pub entries: Vec<AptSource>,
     /// Files with the distribution's own keys that exist on this machine.
     pub keyrings: Vec<PathBuf>,
+    /// Alpine's directory of keys, where this machine has it.
+    pub apk_keys: Vec<PathBuf>,
 }
 
 /// One archive of binary packages.
@@ -91,7 +93,12 @@ pub fn read_apt_sources(root: &Path) -> Result<MachineSources, ReadSourcesError>
         .map(|path| root.join(path))
         .filter(|path| path.is_file())
         .collect();
-    Ok(MachineSources { entries, keyrings })
+    let apk_keys = root.join("etc/apk/keys");
+    Ok(MachineSources {
+        entries,
+        keyrings,
+        apk_keys: apk_keys.is_dir().then_some(apk_keys).into_iter().collect(),
+    })
 }
 
 /// A file of package sources that cannot be read.

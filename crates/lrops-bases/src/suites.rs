@@ -16,7 +16,7 @@ use crate::debian::release::{IndexFile, Release, days_since_epoch};
 use crate::debian::signature::Keyring;
 use crate::error::BaseError;
 use crate::sources::{AptSource, MachineSources};
-use crate::spec::{BaseSpec, ExtraSuiteTable};
+use crate::spec::{BaseSpec, Distribution, ExtraSuiteTable};
 
 /// A suite of a base, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,14 @@ impl Suite {
 
 /// Finds the suites that a specification names, the main one first.
 pub(crate) fn find(spec: &BaseSpec, machine: &MachineSources) -> Result<Vec<Suite>, BaseError> {
+    let alpine = MachineSources {
+        keyrings: machine.apk_keys.clone(),
+        ..MachineSources::default()
+    };
+    let machine = match spec.distribution {
+        Distribution::Debian => machine,
+        Distribution::Alpine => &alpine,
+    };
     let main = ExtraSuiteTable {
         suite: spec.suite.clone(),
         mirror: spec.mirror.clone(),

@@ -3,6 +3,7 @@
 //! Unpacking writes the files' content to a spool (one temporary file a package) and keeps only their metadata in
 //! memory, so a base of any size is put together in little memory although its layer is sorted.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
@@ -58,7 +59,7 @@ pub enum PackageFault {
     Cancelled(#[from] Cancelled),
 }
 
-fn malformed(message: impl Into<String>) -> PackageFault {
+pub(crate) fn malformed(message: impl Into<String>) -> PackageFault {
     PackageFault::Malformed(message.into())
 }
 
@@ -177,7 +178,18 @@ fn read_data(
     temporary: &Path,
     cancel: &CancelToken,
 ) -> Result<(Vec<PackageEntry>, File), PackageFault> {
-    let mut archive = tar::Archive::new(decompressed(name, body)?.take(DATA_SIZE_BYTES_MAX));
+    let (entries, spool, _) = read_tar(&mut decompressed(name, body)?, temporary, cancel)?;
+    Ok((entries, spool))
+}
+
+/// Reads a data tar: its entries, the spool of their content, and the checksums that apk's tars give by path.
+pub(crate) fn read_tar(
+    data: &mut dyn Read,
+    temporary: &Path,
+    cancel: &CancelToken,
+) -> Result<(Vec<PackageEntry>, File, BTreeMap<String, String>), PackageFault> {
+    let mut checksums = BTreeMap::new();
+    let mut archive = tar::Archive::new(data.take(DATA_SIZE_BYTES_MAX));
     let mut spool = BufWriter::with_capacity(256 * 1024, tempfile::tempfile_in(temporary)?);
     let mut offset = 0;
     let mut entries = Vec::new();
@@ -187,6 +199,9 @@ fn read_data(
         let Some(path) = clean_path(&entry.path_bytes())? else {
             continue;
         };
+        if let Some(checksum) = checksum(&mut entry)? {
+            checksums.insert(path.clone(), checksum);
+        }
         let link = match entry.link_name_bytes() {
             Some(link) => Some(text_of(&link)?.to_owned()),
             None => None,
@@ -226,7 +241,20 @@ fn read_data(
     let spool = spool
         .into_inner()
         .map_err(|failed| PackageFault::Read(failed.into_error()))?;
-    Ok((entries, spool))
+    Ok((entries, spool, checksums))
+}
+
+fn checksum(entry: &mut tar::Entry<'_, impl Read>) -> Result<Option<String>, PackageFault> {
+    let Some(extensions) = entry.pax_extensions()? else {
+        return Ok(None);
+    };
+    for extension in extensions {
+        let extension = extension?;
+        if extension.key_bytes() == b"APK-TOOLS.checksum.SHA1" {
+            return Ok(Some(text_of(extension.value_bytes())?.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 fn copy_checked(

@@ -3,6 +3,7 @@
 mod content;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -15,10 +16,11 @@ pub use content::{DirectorySpec, FileContent, FileMode, FileSpec, GroupSpec, Ima
 pub struct BaseSpec {
     /// Whose packages.
     pub distribution: Distribution,
-    /// The suite's code name or name, such as `trixie` or `stable`.
+    /// The suite's code name or name, such as `trixie` or `stable`; for Alpine the release, such as `3.20` or `edge`.
+    #[serde(alias = "release")]
     pub suite: String,
-    /// The archive's areas to take packages from.
-    #[serde(default = "main_component")]
+    /// The archive's areas to take packages from; Alpine's repositories.
+    #[serde(default = "main_component", alias = "repositories")]
     pub components: Vec<String>,
     /// Suites to look into besides, such as `trixie-backports` or `trixie-security`.
     #[serde(default)]
@@ -32,8 +34,8 @@ pub struct BaseSpec {
     /// for the `snapshot` below.
     #[serde(default)]
     pub mirror: Option<String>,
-    /// The file of public keys that may sign the archive.
-    #[serde(default)]
+    /// The file of public keys that may sign the archive; for Alpine also a directory of them.
+    #[serde(default, alias = "keys")]
     pub keyring: Option<PathBuf>,
     /// The point in time of a snapshot archive, such as `20250520T000000Z`. Signatures and dates are checked against it.
     #[serde(default)]
@@ -96,6 +98,17 @@ pub(crate) const DEFAULT_INCLUDE: [&str; 1] = ["/usr/share/doc/*/copyright"];
 pub enum Distribution {
     /// Debian.
     Debian,
+    /// Alpine.
+    Alpine,
+}
+
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Debian => "debian",
+            Self::Alpine => "alpine",
+        })
+    }
 }
 
 /// A further suite, by name or with its own archive.
@@ -206,7 +219,7 @@ mod tests {
         );
         check_error(
             "distribution = 'fedora'\nsuite = ''\npackages = []",
-            expect!["unknown variant `fedora`, expected `debian`"],
+            expect!["unknown variant `fedora`, expected `debian` or `alpine`"],
         );
         check_error(
             &format!("{HEAD}links = {{ 'usr/bin/go' = 'x' }}"),
