@@ -33,7 +33,11 @@ pub(crate) fn assemble(
         Distribution::Debian => (Tree::new(), debian_replaces(&controls, &resolution.packages)),
         Distribution::Alpine => (Tree::unmerged(), alpine_replaces(&controls, &resolution.packages)),
     };
-    let mut packages: Vec<_> = unpacked.into_iter().zip(&resolution.packages).enumerate().collect();
+    let mut packages: Vec<_> = unpacked
+        .into_iter()
+        .zip(&resolution.packages)
+        .enumerate()
+        .collect();
     // The base layout may hold links to directories that other packages put files into.
     packages.sort_by_key(|(_, (_, package))| !package.name.starts_with("alpine-baselayout"));
     for (number, (package, name)) in packages {

@@ -190,11 +190,9 @@ impl BaseError {
     /// Returns what the user can do about it.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::NoMirror { .. } => {
-                Some(
+            Self::NoMirror { .. } => Some(
                 "name the archive: mirror = \"https://HOST/debian\", or https://HOST/alpine, in the base's section",
-            )
-            }
+            ),
             Self::NoKeyring { .. } => Some(
                 "name the archive's keys in the base's section: keyring = \"FILE\" (Debian: the package \
                  debian-archive-keyring has it), keys = \"DIRECTORY\" (Alpine: /etc/apk/keys of an Alpine system)",

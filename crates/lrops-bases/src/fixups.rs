@@ -12,7 +12,7 @@ use crate::accounts::{Accounts, home_of};
 use crate::alpine::{architecture, fixups as alpine};
 use crate::applets::applets;
 use crate::resolution::Resolution;
-use crate::spec::{BaseSpec, Distribution, DEFAULT_EXCLUDE, DEFAULT_INCLUDE};
+use crate::spec::{BaseSpec, DEFAULT_EXCLUDE, DEFAULT_INCLUDE, Distribution};
 use crate::tree::{Content, EntryKind, MergeFault, Pattern, Tree};
 
 /// A file that a fix-up reads is small; busybox, the largest, has one or two megabytes.
@@ -51,7 +51,11 @@ pub(crate) fn finish(
 
 fn debian(tree: &mut Tree, resolution: &Resolution, controls: &[String]) -> Result<Accounts, FixupFault> {
     directories(tree)?;
-    let accounts = accounts(tree, "usr/share/base-passwd/passwd.master", "usr/share/base-passwd/group.master")?;
+    let accounts = accounts(
+        tree,
+        "usr/share/base-passwd/passwd.master",
+        "usr/share/base-passwd/group.master",
+    )?;
     base_files(tree)?;
     os_release(tree, resolution)?;
     certificates(tree)?;

@@ -115,7 +115,12 @@ fn config(spec: &BaseSpec, platform: &Platform, diff_id: DiffId, created: Timest
         },
         history: vec![History {
             created: Some(created.to_string()),
-            created_by: format!("lrops base: {} {} {}", spec.distribution, spec.suite, spec.packages.join(" ")),
+            created_by: format!(
+                "lrops base: {} {} {}",
+                spec.distribution,
+                spec.suite,
+                spec.packages.join(" ")
+            ),
             ..History::default()
         }],
         ..ImageConfig::default()

@@ -48,7 +48,13 @@ pub(crate) fn ask(
             suite: suite.name.clone(),
         });
         for repository in &suite.components {
-            read_index(reader, suite, number, &format!("{}/{repository}/{architecture}", branch(&suite.name)), &mut index)?;
+            read_index(
+                reader,
+                suite,
+                number,
+                &format!("{}/{repository}/{architecture}", branch(&suite.name)),
+                &mut index,
+            )?;
         }
     }
     let names: Vec<&str> = suites.iter().map(|suite| suite.name.as_str()).collect();
@@ -97,7 +103,8 @@ fn read_index(
         .http
         .get(&url, INDEX_SIZE_BYTES_MAX, reader.cancel)
         .map_err(BaseError::from_download)?;
-    let keys = Keys::read(&suite.keyrings).map_err(|(path, source)| BaseError::ReadKeyring { path, source })?;
+    let keys =
+        Keys::read(&suite.keyrings).map_err(|(path, source)| BaseError::ReadKeyring { path, source })?;
     let signed = keys.verify(&bytes).map_err(|source| BaseError::Signature {
         url: url.clone(),
         source,
@@ -142,7 +149,9 @@ fn fetch(reader: &SuiteReader<'_>, url: &str, package: &Package) -> Result<Diges
             if size == wanted {
                 Ok(())
             } else {
-                Err(PackageFault::Malformed(format!("it has {size} bytes, and the index says {wanted}")))
+                Err(PackageFault::Malformed(format!(
+                    "it has {size} bytes, and the index says {wanted}"
+                )))
             }
         });
     checked.map_err(|source| BaseError::Package {
@@ -168,10 +177,16 @@ impl Claims {
     /// Reads them from the packages' paragraphs in apk's record.
     pub(crate) fn new(paragraphs: &[String]) -> Self {
         let claim = |text: &String| {
-            let field = |letter: &str| text.lines().find_map(|line| line.strip_prefix(letter)).unwrap_or_default();
+            let field = |letter: &str| {
+                text.lines()
+                    .find_map(|line| line.strip_prefix(letter))
+                    .unwrap_or_default()
+            };
             Claim {
                 origin: field("o:").to_owned(),
-                replaces: super::dependency::Dependency::all(field("r:")).map(|replaced| replaced.name.to_owned()).collect(),
+                replaces: super::dependency::Dependency::all(field("r:"))
+                    .map(|replaced| replaced.name.to_owned())
+                    .collect(),
                 priority: field("q:").parse().unwrap_or_default(),
             }
         };
@@ -179,17 +194,29 @@ impl Claims {
     }
 
     /// Returns what happens to a file of `other` that `package` brings too.
-    pub(crate) fn between(&self, package: usize, other: usize, names: &[LockedPackage]) -> crate::tree::Overwrite {
+    pub(crate) fn between(
+        &self,
+        package: usize,
+        other: usize,
+        names: &[LockedPackage],
+    ) -> crate::tree::Overwrite {
         use crate::tree::Overwrite::{Conflicts, Takes, Yields};
         let says = |one: usize, two: usize| {
             let claim = &self.0[one];
-            claim.replaces.contains(&names[two].name).then_some(claim.priority)
+            claim
+                .replaces
+                .contains(&names[two].name)
+                .then_some(claim.priority)
         };
         match (says(package, other), says(other, package)) {
             (Some(own), Some(foreign)) if foreign > own => Yields,
             (Some(_), _) => Takes,
             (None, Some(_)) => Yields,
-            (None, None) if !self.0[package].origin.is_empty() && self.0[package].origin == self.0[other].origin => Takes,
+            (None, None)
+                if !self.0[package].origin.is_empty() && self.0[package].origin == self.0[other].origin =>
+            {
+                Takes
+            }
             (None, None) => Conflicts(names[other].name.clone()),
         }
     }

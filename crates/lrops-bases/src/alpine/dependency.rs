@@ -92,7 +92,11 @@ mod tests {
             ("a=~1.2", "1.3", false),
             ("a><1", "2", true),
         ] {
-            assert_eq!(Dependency::parse(text).accepts(Some(version)), accepted, "{text} {version}");
+            assert_eq!(
+                Dependency::parse(text).accepts(Some(version)),
+                accepted,
+                "{text} {version}"
+            );
         }
         assert!(!Dependency::parse("so:a=1").accepts(None));
         let conflict = Dependency::parse("!so:libc.so.1<2");

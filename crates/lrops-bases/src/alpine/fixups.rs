@@ -1,8 +1,8 @@
 //! What apk and the scripts of Alpine's packages would do.
 
+use crate::applets::applets;
 use crate::fixups::{FixupFault, READ_SIZE_BYTES_MAX, link_if_missing, text};
 use crate::spec::BaseSpec;
-use crate::applets::applets;
 use crate::tree::Tree;
 
 /// The list of commands that busybox brings with itself, one path a line.
@@ -39,11 +39,23 @@ pub(crate) fn records(
     architecture: &str,
     paragraphs: &[String],
 ) -> Result<(), FixupFault> {
-    tree.put_file("lib/apk/db/installed", paragraphs.iter().map(|text| format!("{text}\n")).collect::<String>())?;
+    tree.put_file(
+        "lib/apk/db/installed",
+        paragraphs
+            .iter()
+            .map(|text| format!("{text}\n"))
+            .collect::<String>(),
+    )?;
     // An empty tar: no script is kept, since none would run for what is there already.
     tree.put_file("lib/apk/db/scripts.tar", vec![0; 1024])?;
     tree.put_file("lib/apk/db/triggers", "")?;
-    tree.put_file("etc/apk/world", spec.packages.iter().map(|name| format!("{name}\n")).collect::<String>())?;
+    tree.put_file(
+        "etc/apk/world",
+        spec.packages
+            .iter()
+            .map(|name| format!("{name}\n"))
+            .collect::<String>(),
+    )?;
     tree.put_file("etc/apk/arch", format!("{architecture}\n"))?;
     Ok(())
 }

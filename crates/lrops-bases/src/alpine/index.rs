@@ -142,7 +142,8 @@ fn package(paragraph: &str) -> io::Result<Package> {
             _ => {}
         }
     }
-    let is_part = |text: &str| !text.is_empty() && !text.starts_with('.') && !text.contains(['/', '?', '#', ' ']);
+    let is_part =
+        |text: &str| !text.is_empty() && !text.starts_with('.') && !text.contains(['/', '?', '#', ' ']);
     if !is_part(&package.name) || !is_part(&package.version) || !package.checksum.starts_with("Q1") {
         return Err(invalid("a package of it lacks a name, a version or a checksum"));
     }

@@ -57,7 +57,9 @@ fn check_data(control: &Control, streams: &mut Streams<impl BufRead>) -> Result<
     let found = hex(&sha256);
     let promised = control.field("datahash").unwrap_or("missing");
     if found != promised {
-        return Err(malformed(format!("the digest of its data is {found}, and its control says {promised}")));
+        return Err(malformed(format!(
+            "the digest of its data is {found}, and its control says {promised}"
+        )));
     }
     if streams.next()?.is_some() {
         return Err(malformed("something follows its data"));
@@ -93,7 +95,9 @@ fn control(streams: &mut Streams<impl BufRead>) -> Result<Control, PackageFault>
             break;
         };
         let mut content = Vec::new();
-        (&mut stream).take(CONTROL_SIZE_BYTES_MAX).read_to_end(&mut content)?;
+        (&mut stream)
+            .take(CONTROL_SIZE_BYTES_MAX)
+            .read_to_end(&mut content)?;
         let (mut info, mut has_script) = (None, false);
         for entry in tar::Archive::new(&content[..]).entries()? {
             let mut entry = entry?;
@@ -114,7 +118,9 @@ fn control(streams: &mut Streams<impl BufRead>) -> Result<Control, PackageFault>
             });
         }
     }
-    Err(malformed("it is no package of apk's format 2: it has no .PKGINFO"))
+    Err(malformed(
+        "it is no package of apk's format 2: it has no .PKGINFO",
+    ))
 }
 
 fn fields(text: &str) -> BTreeMap<String, Vec<String>> {
@@ -162,14 +168,22 @@ fn installed(control: &Control, unpacked: &Unpacked, checksums: &BTreeMap<String
     for entry in &unpacked.entries {
         let access = format!("{}:{}:{:o}", entry.owner.uid, entry.owner.gid, entry.mode);
         if matches!(entry.kind, PackageEntryKind::Directory) {
-            let access = if access == "0:0:755" { String::new() } else { format!("M:{access}\n") };
+            let access = if access == "0:0:755" {
+                String::new()
+            } else {
+                format!("M:{access}\n")
+            };
             directories.entry(&entry.path).or_default().0 = access;
             continue;
         }
         let (directory, name) = entry.path.rsplit_once('/').unwrap_or(("", &entry.path));
         let files = &mut directories.entry(directory).or_default().1;
         writeln!(files, "R:{name}").expect("text takes all");
-        let usual = if matches!(entry.kind, PackageEntryKind::Symlink(_)) { "0:0:777" } else { "0:0:644" };
+        let usual = if matches!(entry.kind, PackageEntryKind::Symlink(_)) {
+            "0:0:777"
+        } else {
+            "0:0:644"
+        };
         if access != usual {
             writeln!(files, "a:{access}").expect("text takes all");
         }

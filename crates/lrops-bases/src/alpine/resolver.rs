@@ -88,7 +88,8 @@ struct Attempt<'a, 'b> {
 impl<'a> Attempt<'a, '_> {
     fn run(&mut self) -> Result<(), Interruption> {
         let wanted = self.wish.packages.iter();
-        self.open.extend(wanted.map(|text| (None, Dependency::parse(text))));
+        self.open
+            .extend(wanted.map(|text| (None, Dependency::parse(text))));
         loop {
             self.settle()?;
             let Some(package) = self.installed_if() else {
@@ -110,7 +111,10 @@ impl<'a> Attempt<'a, '_> {
                 None => waiting.push_back((parent, dependency)),
             }
         }
-        match waiting.into_iter().find(|(_, dependency)| !self.is_met(dependency)) {
+        match waiting
+            .into_iter()
+            .find(|(_, dependency)| !self.is_met(dependency))
+        {
             Some((parent, dependency)) => Err(self.unsatisfiable(parent, &dependency).into()),
             None => Ok(()),
         }
@@ -119,11 +123,14 @@ impl<'a> Attempt<'a, '_> {
     fn choose(&mut self, package: &'a Package, parent: Option<&'a Package>) {
         self.chosen.insert(&package.name, Choice { package, parent });
         let needs = Dependency::all(&package.depends).filter(|dependency| !dependency.excludes);
-        self.open.extend(needs.map(|dependency| (Some(package), dependency)));
+        self.open
+            .extend(needs.map(|dependency| (Some(package), dependency)));
     }
 
     fn is_met(&self, dependency: &Dependency<'_>) -> bool {
-        self.chosen.values().any(|choice| choice.package.satisfies(dependency))
+        self.chosen
+            .values()
+            .any(|choice| choice.package.satisfies(dependency))
     }
 
     /// The package to choose for a dependency; none when packages provide it that choose nobody by themselves.
@@ -161,9 +168,11 @@ impl<'a> Attempt<'a, '_> {
 
     fn is_allowed(&self, package: &Package) -> bool {
         let within = self.bounds.iter().all(|(name, bounds)| {
-            package
-                .provision(name)
-                .is_none_or(|version| bounds.iter().all(|bound| Dependency::parse(bound).accepts(version)))
+            package.provision(name).is_none_or(|version| {
+                bounds
+                    .iter()
+                    .all(|bound| Dependency::parse(bound).accepts(version))
+            })
         });
         within && !self.wish.excluded.contains(&package.name)
     }
@@ -230,7 +239,11 @@ impl<'a> Attempt<'a, '_> {
     fn chain(&self, package: &Package) -> String {
         let mut names = vec![format!("{} {}", package.name, package.version)];
         let mut current = package;
-        while let Some(parent) = self.chosen.get(current.name.as_str()).and_then(|choice| choice.parent) {
+        while let Some(parent) = self
+            .chosen
+            .get(current.name.as_str())
+            .and_then(|choice| choice.parent)
+        {
             names.push(parent.name.clone());
             current = parent;
         }

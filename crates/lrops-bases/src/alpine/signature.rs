@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use rsa::RsaPublicKey;
 use rsa::pkcs1v15::Pkcs1v15Sign;
 use rsa::pkcs8::DecodePublicKey;
-use rsa::sha1::{Digest as _, Sha1};
 use rsa::sha2::{Sha256, Sha512};
-use rsa::RsaPublicKey;
+use sha1::{Digest as _, Sha1};
 
 use crate::debian::signature::SignatureFault;
 
@@ -20,13 +20,20 @@ const SIGNATURE_SIZE_BYTES_MAX: u64 = 1024 * 1024;
 
 impl Keys {
     /// Reads files of keys, and directories of `.pub` files.
-    pub(crate) fn read(paths: &[PathBuf]) -> Result<Self, (PathBuf, Box<dyn std::error::Error + Send + Sync>)> {
+    pub(crate) fn read(
+        paths: &[PathBuf],
+    ) -> Result<Self, (PathBuf, Box<dyn std::error::Error + Send + Sync>)> {
         let mut keys = BTreeMap::new();
         for path in paths {
             for file in key_files(path).map_err(|cause| (path.clone(), cause.into()))? {
                 let text = std::fs::read_to_string(&file).map_err(|cause| (file.clone(), cause.into()))?;
-                let key = RsaPublicKey::from_public_key_pem(&text).map_err(|cause| (file.clone(), cause.into()))?;
-                let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let key =
+                    RsaPublicKey::from_public_key_pem(&text).map_err(|cause| (file.clone(), cause.into()))?;
+                let name = file
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
                 keys.insert(name, key);
             }
         }

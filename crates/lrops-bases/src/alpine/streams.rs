@@ -3,8 +3,8 @@
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
-use rsa::sha1::{Digest as _, Sha1};
 use rsa::sha2::Sha256;
+use sha1::{Digest as _, Sha1};
 
 /// A reader that digests what is consumed.
 pub(crate) struct Streams<R> {
@@ -34,7 +34,10 @@ impl<R: BufRead> Streams<R> {
 
     /// Returns the digests of the stream that was read last.
     pub(crate) fn digests(&self) -> ([u8; 20], [u8; 32]) {
-        (self.sha1.clone().finalize().into(), self.sha256.clone().finalize().into())
+        (
+            self.sha1.clone().finalize().into(),
+            self.sha256.clone().finalize().into(),
+        )
     }
 }
 

@@ -43,7 +43,8 @@ fn check(packages: &[Files<'_>], exclude: &[&str], expected: Expect) {
             entries,
             spool: file,
         };
-        tree.add_package(number, package, &|_, _| Overwrite::Yields).unwrap();
+        tree.add_package(number, package, &|_, _| Overwrite::Yields)
+            .unwrap();
     }
     let patterns: Vec<Pattern> = exclude.iter().map(|text| Pattern::new(text)).collect();
     tree.remove_matching(&patterns, &[Pattern::new("/usr/share/doc/*/copyright")]);

@@ -268,6 +268,7 @@ fn the_machines_own_sources_are_used_when_the_section_names_no_mirror() {
     let machine = Machine::with_sources(MachineSources {
         entries: vec![source],
         keyrings: Vec::new(),
+        apk_keys: Vec::new(),
     });
     machine.build(&spec, "linux/amd64").unwrap();
     let error = Machine::new().build(&spec, "linux/amd64").unwrap_err();
