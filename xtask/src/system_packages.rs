@@ -66,6 +66,10 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     KEYRING,
     // Lists the files that tidy looks at.
     program("git", "git"),
+    // Who reads completions and manual pages.
+    program("zsh", "zsh"),
+    program("fish", "fish"),
+    program("mandoc", "mandoc"),
     // The programs in the tests' own images.
     file("/bin/busybox", "busybox-static"),
     // Users with and without subordinate ids, and namespaces for them.

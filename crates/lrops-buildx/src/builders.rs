@@ -98,15 +98,14 @@ impl BuilderFacts {
         }
     }
 
-    /// As [`Self::ask`], for a builder that is to build. One with several nodes has to run before it is known which node
-    /// builds what: it is started, if that is wanted.
+    /// As [`Self::ask`], for a builder that is to build. It has to run before it is known which node builds what, and what
+    /// its machines would emulate: it is started, if that is wanted.
     ///
     /// # Errors
     /// As [`Self::ask`], and when it does not start.
     pub fn ready(docker: &Docker, start: Start) -> Result<Self, DockerError> {
         let builder = Self::ask(docker)?;
-        let is_known = builder.nodes.iter().all(|node| node.buildkit.is_some());
-        if builder.nodes.len() < 2 || is_known || start == Start::Later {
+        if builder.nodes.iter().all(NodeFacts::runs) || start == Start::Later {
             return Ok(builder);
         }
         let command = docker.command().words(["buildx", "inspect", "--bootstrap"]);

@@ -46,7 +46,7 @@ impl BuilderFacts {
             return Some((index, true));
         }
         let able = position(&|node| node.platforms.contains(platform))
-            .or_else(|| position(&|node| node.platforms.iter().any(|own| own.runs_natively(platform))));
+            .or_else(|| position(&|node| node.platforms.iter().any(|own| covers(own, platform))));
         // Where nobody says that they can, the first is asked.
         let first = (!self.nodes.is_empty()).then_some(0);
         able.or(first).map(|index| (index, false))
@@ -60,12 +60,27 @@ impl NodeFacts {
     /// the node, which may be emulated, stand before all. The first of the others is its own platform, or a variant of
     /// it.
     pub fn build_platform(&self) -> Option<&Platform> {
+        if !self.runs() {
+            return None;
+        }
         let Some(other) = self.platforms.iter().find(|one| !self.chosen.contains(one)) else {
             return self.platforms.first();
         };
         let is_variant = |own: &&Platform| own.architecture == other.architecture || is_half(own, other);
         Some(self.chosen.iter().find(is_variant).unwrap_or(other))
     }
+}
+
+impl NodeFacts {
+    /// Returns whether it runs, and so says what it can. Before, it names no more than what was chosen for it.
+    pub fn runs(&self) -> bool {
+        self.buildkit.is_some() || self.status == "running"
+    }
+}
+
+/// Returns whether buildx takes a node of one platform for another: it has 64-bit ARM run 32-bit programs, too.
+fn covers(own: &Platform, wanted: &Platform) -> bool {
+    own.runs_natively(wanted) || is_half(own, wanted)
 }
 
 /// Returns whether a platform has the short words of another: an x86 or ARM of 32 bits beside that of 64.
@@ -113,6 +128,12 @@ mod tests {
             all,
             &["n0: linux/amd64", "n1: linux/arm64", "n1: linux/arm/v7"],
         );
+        // buildx has 64-bit ARM run programs of 32 bits, whether it is listed or not.
+        check_shares(
+            &[amd64, "linux/arm64*, linux/amd64"],
+            all,
+            &["n0: linux/amd64", "n1: linux/arm64", "n1: linux/arm/v7"],
+        );
         // The first emulates what the second was made for.
         let emulating = "linux/amd64, linux/arm64, linux/arm/v7";
         check_shares(
@@ -128,6 +149,13 @@ mod tests {
             &["n1: linux/386", "n0: linux/riscv64"],
         );
         check_shares(&[], all, &[]);
+    }
+
+    #[test]
+    fn a_node_that_does_not_run_says_nothing_of_its_machine() {
+        let answer = "Name: farm\nDriver: remote\n\nNodes:\nName: n0\nEndpoint: e\nStatus: inactive\nPlatforms: linux/arm64*\n";
+        let builder = BuilderFacts::parse(answer).unwrap();
+        assert_eq!(builder.nodes[0].build_platform(), None);
     }
 
     #[test]

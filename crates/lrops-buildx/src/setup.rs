@@ -263,7 +263,9 @@ impl BuilderSetup {
                     command: self
                         .create()
                         .flag("--node", Some(&own.name))
-                        .flag("--platform", Some(names)),
+                        .flag("--platform", Some(names))
+                        // buildx asks for the address again, where it is not a daemon's.
+                        .words((self.driver == "remote").then_some(endpoint)),
                 })
             }
             _ => None,

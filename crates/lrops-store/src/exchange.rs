@@ -23,13 +23,8 @@ const RUN_PREFIX: &str = "exchange/run-";
 pub enum ExchangeName {
     /// Images that are asked for, and what they start from.
     Images,
-    /// What one process is building, until it ends.
-    Run {
-        /// The process.
-        process: u32,
-        /// Which of the builds beside each other that it does.
-        build: usize,
-    },
+    /// What one process is building, until it ends: a directory that nobody else has, another one each time.
+    Run(u32),
     /// One named context that is a build of its own.
     Context(String),
 }
@@ -38,7 +33,7 @@ impl ExchangeName {
     fn directory(&self) -> (String, &'static str) {
         match self {
             Self::Images => ("exchange/images".to_owned(), "../../blobs"),
-            Self::Run { process, build } => (format!("{RUN_PREFIX}{process}-{build}"), "../../blobs"),
+            Self::Run(process) => (format!("{RUN_PREFIX}{process}"), "../../blobs"),
             Self::Context(name) => (format!("exchange/context-{}", plain(name)), "../../blobs"),
         }
     }
@@ -59,7 +54,7 @@ fn plain(name: &str) -> String {
 /// Makes a directory when it is not there, and returns it.
 pub(crate) fn open(root: &Path, name: &ExchangeName) -> Result<PathBuf, StoreError> {
     let (directory, blobs) = name.directory();
-    let directory = root.join(directory);
+    let mut directory = root.join(directory);
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| StoreError::Disk {
@@ -68,6 +63,9 @@ pub(crate) fn open(root: &Path, name: &ExchangeName) -> Result<PathBuf, StoreErr
             path,
         }
     };
+    if let ExchangeName::Run(_) = name {
+        directory = own_directory(&directory).map_err(failed(&directory))?;
+    }
     fs::create_dir_all(&directory).map_err(failed(&directory))?;
     let link = directory.join("blobs");
     match symlink(blobs, &link) {
@@ -79,6 +77,21 @@ pub(crate) fn open(root: &Path, name: &ExchangeName) -> Result<PathBuf, StoreErr
         write(&root.join("tmp"), &layout, LAYOUT).map_err(failed(&layout))?;
     }
     Ok(directory)
+}
+
+/// Makes a directory that nobody else has: processes of different containers may share a store, and a number.
+fn own_directory(wished: &Path) -> std::io::Result<PathBuf> {
+    if let Some(parent) = wished.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut number = 0;
+    loop {
+        let own = PathBuf::from(format!("{}-{number}", wished.display()));
+        match fs::create_dir(&own) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+            made => return made.map(|()| own),
+        }
+    }
 }
 
 /// Removes what killed builders left half written. Nobody may be building.
@@ -124,9 +137,9 @@ mod tests {
         let store = Store::open(place.path().join("store")).unwrap();
         let ingest = store.exchange(&ExchangeName::Images).unwrap().join("ingest/x");
         fs::create_dir_all(&ingest).unwrap();
-        let run = store
-            .exchange(&ExchangeName::Run { process: 7, build: 0 })
-            .unwrap();
+        let run = store.exchange(&ExchangeName::Run(7)).unwrap();
+        let other = store.exchange(&ExchangeName::Run(7)).unwrap();
+        assert_ne!(run, other, "each is somebody's own");
         fs::write(store.root().join("blobs/kept"), b"").unwrap();
         let _lock = store.use_lock(&CancelToken::new()).unwrap();
         assert!(!ingest.exists() && !run.exists());

@@ -1,11 +1,11 @@
 //! Hooks: lines of shell of `lrops.toml` that run before a release is built.
 //!
 //! They run as the user who started lrops, outside of its namespaces. What they say goes to standard error as it comes, for
-//! standard output is data. They have a process group of their own, so that all that they started ends with them.
+//! standard output is data. They have a session of their own: all that they started ends with them, and what asks at a
+//! terminal fails at once, instead of waiting in the background for ever.
 
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -52,15 +52,14 @@ impl HookPlace<'_> {
 
     fn start(&self, line: &str) -> io::Result<Child> {
         let said = io::stderr().as_fd().try_clone_to_owned()?;
-        let mut command = Command::new("sh");
+        let mut command = Command::new("setsid");
         git::without_repository(&mut command);
         command
-            .args(["-c", line])
+            .args(["sh", "-c", line])
             .current_dir(self.directory)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(said)
-            .process_group(0)
             .spawn()
     }
 }
@@ -112,6 +111,17 @@ mod tests {
         place.run("test \"$VERSION $PWD\" = '1.2.3 /'", &cancel).unwrap();
         let failure = place.run("exit 3", &cancel).unwrap_err();
         assert!(failure.to_string().contains("exit status: 3"), "{failure}");
+    }
+
+    #[test]
+    fn a_hook_that_asks_at_a_terminal_fails_at_once() {
+        let place = HookPlace {
+            directory: Path::new("/"),
+            variables: &[],
+        };
+        place
+            .run("read answer < /dev/tty", &CancelToken::new())
+            .unwrap_err();
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! The way of a command line: [`arguments`] holds what was typed, [`configuration`] what `lrops.toml` says and
 //! [`environment`] what the process was started with; [`request`] makes of the three one request with nothing open;
 //! [`registries`] makes of them the clients of the network;
-//! [`git`] and [`version`] say what its state is called, and [`hooks`] run what a release wants done before;
+//! [`git`] and [`version`] say what its state is called, [`hooks`] run what a release wants done before, and [`init`] says
+//! what a new project needs;
 //! [`session`] puts together what carrying it out takes; [`commands`] carry it out; [`progress`] shows what happens and
 //! [`report`] what went wrong; [`delivery`] brings the result to where it was asked for.
 //!
@@ -22,6 +23,7 @@ mod fields;
 mod git;
 mod hooks;
 mod image;
+mod init;
 mod progress;
 mod prompt;
 mod proof;

@@ -354,3 +354,40 @@ fn without_a_context_the_host_is_where_the_builder_is() {
     "]],
     );
 }
+
+#[test]
+fn a_node_of_a_buildkit_that_runs_already_is_changed_at_its_address() {
+    let wish = BuilderSetup {
+        place: BuilderPlace {
+            context: None,
+            builder: Some("far".into()),
+        },
+        host: Some("tcp://a:1".into()),
+        driver: "remote".into(),
+        nodes: vec![node("tcp://b:1", &["linux/arm64"])],
+        start: Start::Later,
+        ..wish()
+    };
+    let at = |name: &str, endpoint: &str| NodeFacts {
+        name: name.into(),
+        endpoint: endpoint.into(),
+        ..NodeFacts::default()
+    };
+    let facts = SetupFacts {
+        builder: Some(BuilderFacts {
+            name: "far".into(),
+            driver: "remote".into(),
+            nodes: vec![at("far0", "tcp://a:1"), at("far1", "tcp://b:1")],
+            error: None,
+        }),
+        ..SetupFacts::default()
+    };
+    check(
+        &wish,
+        &facts,
+        expect![[r"
+            let the node tcp://b:1 build for linux/arm64
+              docker buildx create --name far --driver remote --node far1 --platform linux/arm64 tcp://b:1
+        "]],
+    );
+}

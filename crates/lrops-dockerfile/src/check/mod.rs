@@ -1,25 +1,52 @@
 //! Check rules: what is allowed in a Dockerfile and yet likely to be a mistake.
 //!
-//! The rules, their names and their messages are `BuildKit`'s (<https://docs.docker.com/reference/build-checks/>). Those
+//! Most rules, their names and their messages are `BuildKit`'s (<https://docs.docker.com/reference/build-checks/>); those
+//! about several platforms are lrops' own, and in `docs/rules.md`. Those
 //! that the text alone decides are here; those that need a stage's variables or its base image are reported while the
 //! stage is lowered, so a build reports them for the stages that it needs, and [`check`] for all.
 
+mod cross;
 mod file;
 mod options;
 pub(crate) mod rules;
+mod shell_text;
 #[cfg(test)]
 mod tests;
 
 pub use options::{CheckOptions, CheckOptionsError};
 
+pub(crate) use cross::cross_findings;
 pub(crate) use file::file_findings;
 
+use std::collections::BTreeMap;
+
 use lrops_model::finding::{Finding, Place};
+use lrops_model::platform::Platform;
 
 use crate::instruction::Dockerfile;
 use crate::lower::{ImageRef, LowerInputs, Lowered, Pass, Scope, pass};
 
 pub use crate::lower::Stages;
+
+/// lrops' own rules, which are about several platforms. `docs/rules.md` explains each.
+pub use rules::OWN as OWN_RULES;
+
+/// Returns what is doubtful in a Dockerfile that is built for these platforms, by lrops' own rules. Its check options are
+/// minded; those that cannot be read are somebody else's finding.
+pub fn cross_platform(
+    dockerfile: &Dockerfile,
+    platforms: &[Platform],
+    build_args: &BTreeMap<String, String>,
+) -> Vec<Finding> {
+    match CheckOptions::of(dockerfile, build_args) {
+        Ok(options) => {
+            let mut findings = cross_findings(dockerfile, platforms, &options);
+            findings.extend(options.violation(&findings));
+            findings
+        }
+        Err(_) => Vec::new(),
+    }
+}
 
 /// What a check has come to.
 #[derive(Clone, Debug)]

@@ -160,7 +160,8 @@ impl Rules {
 
 /// Whether a finding is a breach of a check rule.
 fn is_check(finding: &Finding) -> bool {
-    finding.severity == Severity::Warning && rules::ALL.contains(&finding.rule.as_ref())
+    let rule = finding.rule.as_ref();
+    finding.severity == Severity::Warning && (rules::ALL.contains(&rule) || rules::OWN.contains(&rule))
 }
 
 fn invalid(error: &CheckOptionsError) -> Finding {

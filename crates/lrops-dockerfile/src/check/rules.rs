@@ -1,4 +1,4 @@
-//! The names of the check rules, as `BuildKit` has them.
+//! The names of the check rules: those of `BuildKit`, and lrops' own.
 
 pub(crate) const CONSISTENT_INSTRUCTION_CASING: &str = "ConsistentInstructionCasing";
 pub(crate) const COPY_IGNORED_FILE: &str = "CopyIgnoredFile";
@@ -23,10 +23,33 @@ pub(crate) const UNDEFINED_ARG_IN_FROM: &str = "UndefinedArgInFrom";
 pub(crate) const UNDEFINED_VAR: &str = "UndefinedVar";
 pub(crate) const WORKDIR_RELATIVE_PATH: &str = "WorkdirRelativePath";
 
+pub(crate) const ARCHITECTURE_FALLBACK: &str = "ArchitectureFallback";
+pub(crate) const CGO_WITHOUT_CROSS_COMPILER: &str = "CgoWithoutCrossCompiler";
+pub(crate) const CROSS_GO_INSTALL: &str = "CrossGoInstall";
+pub(crate) const FIXED_ARCHITECTURE: &str = "FixedArchitecture";
+pub(crate) const GOARM_MISSING: &str = "GoarmMissing";
+pub(crate) const PLATFORM_ARG_DEFAULT: &str = "PlatformArgDefault";
+pub(crate) const PLATFORM_ARG_UNDECLARED: &str = "PlatformArgUndeclared";
+pub(crate) const PLATFORM_OF_STAGE: &str = "PlatformOfStage";
+pub(crate) const TOOLS_ON_TARGET_PLATFORM: &str = "ToolsOnTargetPlatform";
+
+/// lrops' own rules.
+pub const OWN: [&str; 9] = [
+    ARCHITECTURE_FALLBACK,
+    CGO_WITHOUT_CROSS_COMPILER,
+    CROSS_GO_INSTALL,
+    FIXED_ARCHITECTURE,
+    GOARM_MISSING,
+    PLATFORM_ARG_DEFAULT,
+    PLATFORM_ARG_UNDECLARED,
+    PLATFORM_OF_STAGE,
+    TOOLS_ON_TARGET_PLATFORM,
+];
+
 /// The rules that are silent unless they are asked for.
 pub(crate) const EXPERIMENTAL: [&str; 1] = [INVALID_DEFINITION_DESCRIPTION];
 
-/// All rules.
+/// All rules of `BuildKit`.
 pub(crate) const ALL: [&str; 22] = [
     CONSISTENT_INSTRUCTION_CASING,
     COPY_IGNORED_FILE,

@@ -43,7 +43,7 @@ use lrops_model::graph::{Graph, RunNetwork, StepId};
 use lrops_model::oci::ImageConfig;
 use lrops_model::platform::Platform;
 
-use crate::check::{CheckOptions, file_findings};
+use crate::check::{CheckOptions, cross_findings, file_findings};
 use crate::instruction::Dockerfile;
 use crate::patterns::PathPatterns;
 use stage::StageLowering;
@@ -204,6 +204,8 @@ pub(crate) fn pass(dockerfile: &Dockerfile, inputs: &LowerInputs, scope: &Scope)
         }
     };
     pass.findings = file_findings(dockerfile, &options);
+    pass.findings
+        .extend(cross_findings(dockerfile, &inputs.platforms, &options));
     for platform in &inputs.platforms {
         let mut lowering = StageLowering::new(dockerfile, inputs, platform, &mut pass.graph, scope, &options);
         let image = lowering.target_image();

@@ -10,7 +10,7 @@ use crate::http::{HttpError, HttpProblem, is_passing, said};
 
 /// Something that a registry was asked for and that failed for good: after retries, or because they cannot help.
 #[derive(Debug, thiserror::Error)]
-#[error("{}{}", said_of(*task, image), tried(*attempts))]
+#[error("{}{}", said_of(*task, image, problem), tried(*attempts))]
 pub struct RegistryError {
     /// The image whose registry was asked.
     pub image: Box<Reference>,
@@ -46,13 +46,14 @@ pub enum Task {
     Delete,
 }
 
-fn said_of(task: Task, image: &Reference) -> String {
+fn said_of(task: Task, image: &Reference, problem: &RegistryProblem) -> String {
     let place = || format!("{}/{}", image.registry(), image.repository());
     match task {
         Task::Resolve => format!("failed to resolve {image}"),
         Task::Read => format!("{} did not send it", place()),
         Task::Look => format!("{} did not say whether it is there", place()),
-        Task::CheckRights => format!("{} does not let you push", place()),
+        Task::CheckRights if problem.is_refused() => format!("{} does not let you push", place()),
+        Task::CheckRights => format!("{} did not say whether you may push", place()),
         Task::Upload => format!("{} did not take a blob", place()),
         Task::Publish => format!("{} did not take a manifest", place()),
         Task::Tag => format!("failed to give the tag {image}"),
@@ -371,6 +372,15 @@ impl RegistryError {
     }
 
     fn advice_on_connections(&self) -> String {
+        let is_push = matches!(
+            self.task,
+            Task::CheckRights | Task::Upload | Task::Publish | Task::Tag | Task::ListTags | Task::Delete
+        );
+        if is_push {
+            return "check the registry's name, the network, and the proxy settings (http_proxy, https_proxy, no_proxy); a \
+                    registry that speaks plain http must be listed as insecure"
+                .to_owned();
+        }
         if self.is_on_docker_hub() {
             format!("if Docker Hub cannot be reached from here, {}", self.mapping())
         } else {

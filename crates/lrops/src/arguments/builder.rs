@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Format, PlaceArguments, RetryArguments};
+use super::{Format, PlaceArguments, RetryArguments, examples};
 
 /// Where buildx builds.
 #[derive(Args, Clone, Debug, Default)]
@@ -19,16 +19,16 @@ pub(crate) struct BuilderArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum BuilderCommand {
     /// Make sure that the docker context and the builder are there, as wished, and run
-    #[command(
-        after_help = "Example: lrops builder setup --docker-context gitlab --host ssh://gitlab --builder gitlab-multiarch --dry-run"
-    )]
+    #[command(after_help = examples::BUILDER_SETUP)]
     Setup(Box<SetupArguments>),
     /// List the builders, with their nodes and platforms
-    #[command(visible_alias = "list")]
+    #[command(visible_alias = "list", after_help = examples::BUILDER_LS)]
     Ls(ListArguments),
     /// Show one builder: its driver, its nodes, and the platforms that it can run programs of
+    #[command(after_help = examples::BUILDER_INSPECT)]
     Inspect(InspectBuilderArguments),
     /// Remove a builder
+    #[command(after_help = examples::BUILDER_RM)]
     Rm(RemoveBuilderArguments),
 }
 

@@ -2,13 +2,13 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Format, PlaceArguments, ProgressMode, PublishArguments, RegistryArguments};
+use super::{Format, PlaceArguments, ProgressMode, PublishArguments, RegistryArguments, examples};
 
 /// `lrops image`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImageCommand {
     /// List the images in the store
-    #[command(visible_alias = "list")]
+    #[command(visible_alias = "list", after_help = examples::IMAGE_LS)]
     Ls {
         /// Text for people, or JSON
         #[arg(long, value_enum, default_value_t)]
@@ -17,8 +17,10 @@ pub(crate) enum ImageCommand {
         places: PlaceArguments,
     },
     /// Show an image: its index, platforms, configs and layers
+    #[command(after_help = examples::IMAGE_INSPECT)]
     Inspect(InspectArguments),
     /// Write an image as `lrops build --output` would
+    #[command(after_help = examples::IMAGE_EXPORT)]
     Export {
         /// An image in the store
         image: String,
@@ -29,16 +31,19 @@ pub(crate) enum ImageCommand {
         places: PlaceArguments,
     },
     /// Give an image of a registry another name, byte for byte, for all its platforms
+    #[command(after_help = examples::IMAGE_TAG)]
     Tag(TagArguments),
     /// Copy an image from a place to another, byte for byte, for all its platforms
-    #[command(visible_alias = "cp")]
+    #[command(visible_alias = "cp", after_help = examples::IMAGE_COPY)]
     Copy(CopyArguments),
     /// Make one index of images that are there already, and publish it
+    #[command(after_help = examples::IMAGE_CREATE)]
     Create(CreateArguments),
     /// Remove names of images, from the store or from a registry
-    #[command(visible_alias = "remove")]
+    #[command(visible_alias = "remove", after_help = examples::IMAGE_RM)]
     Rm(RemoveArguments),
     /// Remove tags that are not kept from a repository, and what only they need
+    #[command(after_help = examples::IMAGE_PRUNE)]
     Prune(PruneArguments),
 }
 

@@ -4,10 +4,14 @@
 mod build;
 mod builder;
 mod doctor;
+mod examples;
 mod image;
+mod init;
 mod judgement;
 mod registry;
 mod release;
+#[cfg(test)]
+mod tests;
 mod version;
 
 use std::path::PathBuf;
@@ -20,10 +24,12 @@ pub(crate) use builder::{
     SetupArguments,
 };
 pub(crate) use doctor::DoctorArguments;
+pub(crate) use examples::HEADING;
 pub(crate) use image::{
     CopyArguments, CreateArguments, ImageCommand, InspectArguments, PruneArguments, RemoveArguments,
     TagArguments, TransferArguments,
 };
+pub(crate) use init::{CompletionsArguments, InitArguments, ManArguments};
 pub(crate) use judgement::{Judgement, judge};
 pub(crate) use registry::{
     PublishArguments, PullArguments, PushArguments, RegistryArguments, RetryArguments,
@@ -49,16 +55,23 @@ pub(crate) struct CommandLine {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Look at a project, and write the lrops.toml and the Dockerfile that it lacks
+    #[command(after_help = examples::INIT)]
+    Init(InitArguments),
     /// Build an image from a Dockerfile
-    #[command(alias = "b")]
+    #[command(alias = "b", after_help = examples::BUILD)]
     Build(Box<BuildArguments>),
     /// Show what a build would do, and do nothing
+    #[command(after_help = examples::PLAN)]
     Plan(Box<PlanArguments>),
     /// Prove that an image is complete and that its programs are its platforms'
+    #[command(after_help = examples::VERIFY)]
     Verify(VerifyArguments),
     /// Publish an image that is here: prove it, send what its registry lacks, move its tags last
+    #[command(after_help = examples::PUSH)]
     Push(Box<PushArguments>),
     /// Bring an image from its registry into the store
+    #[command(after_help = examples::PULL)]
     Pull(Box<PullArguments>),
     /// Look at images, here and in registries; retag, copy, combine and remove them
     #[command(subcommand)]
@@ -73,20 +86,29 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Base(BaseCommand),
     /// Say which version the project is at, from git's tags and commits
-    #[command(after_help = version::VERSION_EXAMPLES)]
+    #[command(after_help = examples::VERSION)]
     Version(VersionArguments),
     /// Tag HEAD with the next version, and push the tag
-    #[command(after_help = version::BUMP_EXAMPLES)]
+    #[command(after_help = examples::BUMP)]
     Bump(BumpArguments),
     /// Build the image of a version's tag, prove it, publish it, and move its tags
-    #[command(after_help = release::EXAMPLES)]
+    #[command(after_help = examples::RELEASE)]
     Release(Box<ReleaseArguments>),
     /// Tell what would make a build fail on this machine, why, and what to do
+    #[command(after_help = examples::DOCTOR)]
     Doctor(Box<DoctorArguments>),
     /// Log in to a registry
+    #[command(after_help = examples::LOGIN)]
     Login(LoginArguments),
     /// Log out from a registry
+    #[command(after_help = examples::LOGOUT)]
     Logout(LogoutArguments),
+    /// Print a script with which a shell completes lrops' command lines
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write one for each command
+    #[command(after_help = examples::MAN)]
+    Man(ManArguments),
 }
 
 /// Where things are.
@@ -175,6 +197,7 @@ pub(crate) struct LogoutArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
     /// Show what the store holds, and how much of it
+    #[command(after_help = examples::CACHE_DU)]
     Du {
         /// Text for people, or JSON
         #[arg(long, value_enum, default_value_t)]
@@ -183,6 +206,7 @@ pub(crate) enum CacheCommand {
         places: PlaceArguments,
     },
     /// Remove what no image needs, the longest unused first
+    #[command(after_help = examples::CACHE_PRUNE)]
     Prune {
         /// Let images go as well, when it is their turn
         #[arg(long, short)]
@@ -205,6 +229,7 @@ pub(crate) enum CacheCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum BaseCommand {
     /// Assemble bases of the configuration
+    #[command(after_help = examples::BASE_BUILD)]
     Build {
         #[command(flatten)]
         selection: BaseSelection,
@@ -213,7 +238,7 @@ pub(crate) enum BaseCommand {
         pull: bool,
     },
     /// List the bases of the configuration
-    #[command(visible_alias = "list")]
+    #[command(visible_alias = "list", after_help = examples::BASE_LS)]
     Ls {
         /// Text for people, or JSON
         #[arg(long, value_enum, default_value_t)]
@@ -222,6 +247,7 @@ pub(crate) enum BaseCommand {
         selection: BaseSelection,
     },
     /// Write lrops.lock: the versions and digests of all packages
+    #[command(after_help = examples::BASE_LOCK)]
     Lock {
         #[command(flatten)]
         selection: BaseSelection,

@@ -11,16 +11,6 @@ use super::{
 };
 use crate::configuration::DeliverWord;
 
-/// What the help of `lrops release` ends with.
-pub(super) const EXAMPLES: &str = "\
-Examples:
-  lrops release --push                       asks which version, and whether to begin
-  lrops release --tag v1.2.3 --dry-run       only shows the plan
-  lrops release --tag v1.2.3 --push --yes    asks nothing, as a pipeline wants it
-
-What is built is the tag's own tree, in a temporary place: the work tree is neither read nor changed. A release that was \
-interrupted goes on when it is started again.";
-
 /// `lrops release`.
 #[derive(Args, Debug)]
 pub(crate) struct ReleaseArguments {

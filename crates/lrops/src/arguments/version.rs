@@ -7,20 +7,6 @@ use clap::{Args, ValueEnum};
 use super::Format;
 use crate::version::{Kind, Latest};
 
-/// What the help of `lrops version` ends with.
-pub(super) const VERSION_EXAMPLES: &str = "\
-Example: docker build $(lrops version --build-info | sed 's/^/--build-arg /') .
-
-The version is 1.2.3 at the tag v1.2.3, 1.2.3-dev+abc1234 after it, and 0.0.0-dev+abc1234 without any version tag. Tracked \
-files that differ from the commit add -modified.";
-
-/// What the help of `lrops bump` ends with.
-pub(super) const BUMP_EXAMPLES: &str = "\
-Example: lrops bump minor --dry-run
-
-Without a kind, a person at a terminal is asked. With --ci the commits since the last release decide, by their \
-Conventional Commits: feat is minor, a breaking change is major (below 1.0.0: minor), everything else is patch.";
-
 /// Which time a build is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BuildTime {

@@ -62,7 +62,10 @@ fn plan(
         ));
     }
     allowed(repository, arguments)?;
-    let previous = highest_release(&tags).map(|tag| tag.version.clone());
+    // A line of commits goes on from its own release; one that has none, from the highest.
+    let nearest = repository.nearest_release()?.map(|nearest| nearest.tag.version);
+    let highest = highest_release(&tags).map(|tag| tag.version.clone());
+    let previous = nearest.or_else(|| highest.clone());
     let base = previous.clone().unwrap_or(SemanticVersion::ZERO);
     let next = match (arguments.asked_kind(), arguments.ci) {
         (Some(kind), _) => base.next(kind),
@@ -70,6 +73,20 @@ fn plan(
         (None, false) => base.next(asked(previous.as_ref(), &base, environment)?),
     };
     let next = next.ok_or_else(|| Failure::because(format!("there is no version after {base}")))?;
+    if let Some(taken) = tags.iter().find(|tag| tag.version == next) {
+        return Err(refused(
+            format!(
+                "{next} comes after {base}, and {} is there already, at another commit",
+                taken.name
+            ),
+            "merge what it names, or raise another number",
+        ));
+    }
+    if let Some(highest) = highest.filter(|highest| *highest > next) {
+        say(&report::notice(&format!(
+            "there is a higher release, {highest}: an image of {next} is not called latest"
+        )));
+    }
     Ok(Some(Bump {
         tag: format!("v{next}"),
         message: arguments

@@ -9,7 +9,9 @@ mod cache;
 mod check;
 mod doctor;
 mod image;
+mod init;
 mod login;
+mod manual;
 mod metadata;
 mod plan;
 mod publishing;
@@ -36,6 +38,7 @@ pub(crate) use publishing::{overwrite, push_settings};
 /// Whatever hinders it.
 pub(crate) fn run(command_line: CommandLine, environment: &Environment) -> Result<(), Failure> {
     match command_line.command {
+        Command::Init(arguments) => init::run(&arguments, environment),
         Command::Build(arguments) => build::run(&arguments, environment),
         Command::Plan(arguments) => plan::run(&arguments, environment),
         Command::Verify(arguments) => verify::run(&arguments, environment),
@@ -51,6 +54,8 @@ pub(crate) fn run(command_line: CommandLine, environment: &Environment) -> Resul
         Command::Doctor(arguments) => doctor::run(&arguments, environment),
         Command::Login(arguments) => login::login(&arguments, environment),
         Command::Logout(arguments) => login::logout(&arguments, environment),
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man(arguments) => manual::man(&arguments, environment),
     }
 }
 

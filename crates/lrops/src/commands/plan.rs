@@ -152,7 +152,7 @@ fn farm(
         build_platform: first.unwrap_or_else(|| intent.request.build_platform.clone()),
         steps,
         nodes: if nodes.len() > 1 { nodes } else { Vec::new() },
-        findings: farm::findings(shares),
+        findings: farm::findings(&intent.request, shares),
         commands: commands.iter().map(ToString::to_string).collect(),
         ..Outline::new(intent)
     })

@@ -21,7 +21,9 @@ use lrops_buildx::{
     BuilderFacts, BuildxEngine, BuildxSettings, BuildxVersion, CommandLine, Delivery, Docker, KnownFailure,
     PassedOn, Question, Start,
 };
+use lrops_dockerfile::check::cross_platform;
 use lrops_dockerfile::emulation;
+use lrops_dockerfile::instruction::Dockerfile;
 use lrops_model::blob::BlobStore;
 use lrops_model::digest::Digest;
 use lrops_model::engine::{BuildError, Delivered, Engine};
@@ -265,12 +267,20 @@ fn delivery(intent: &Intent, builder: &BuilderFacts) -> Delivery {
     }
 }
 
-/// Returns what a person should know of the emulation that a request takes.
+/// Returns what a person should know before a request is carried out, above all of the emulation that it takes.
 ///
 /// # Errors
 /// When it is denied.
 pub(crate) fn emulation_findings(graph: &Graph, request: &BuildRequest) -> Result<Vec<Finding>, Failure> {
-    unless_denied(emulation::findings(graph, request), request)
+    let mut findings = doubts(request);
+    findings.extend(emulation::findings(graph, request));
+    unless_denied(findings, request)
+}
+
+/// Returns what lrops' own rules say of a request's Dockerfile. Those of Docker's are reported by whoever builds.
+fn doubts(request: &BuildRequest) -> Vec<Finding> {
+    let (dockerfile, _) = Dockerfile::parse(&request.dockerfile.text);
+    cross_platform(&dockerfile, &request.platforms, &request.build_args)
 }
 
 /// Stops where findings are errors.

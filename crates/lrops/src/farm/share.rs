@@ -64,10 +64,7 @@ impl Share {
             Ok(Self {
                 node: node.name.clone(),
                 outlined: Outlined::of(&request, &own)?,
-                run: exchange(&ExchangeName::Run {
-                    process: std::process::id(),
-                    build,
-                })?,
+                run: exchange(&ExchangeName::Run(std::process::id()))?,
                 runs: node.build_platform().is_some(),
                 request,
             })
@@ -151,7 +148,7 @@ pub(super) fn announce(
         shared: 0,
         emulated: number(emulated),
     });
-    let findings = super::unless_denied(findings(shares), request)?;
+    let findings = super::unless_denied(findings(request, shares), request)?;
     let missing = shares.iter().filter_map(|share| cannot_emulate(share, builder));
     for finding in findings.into_iter().chain(missing) {
         progress.event(&BuildEvent::Found { finding });
@@ -159,9 +156,10 @@ pub(super) fn announce(
     Ok(())
 }
 
-/// Returns what is to be said of lines that would be emulated; the same of two nodes once.
-pub(crate) fn findings(shares: &[Share]) -> Vec<Finding> {
-    let mut all: Vec<Finding> = Vec::new();
+/// Returns what is to be said of a request before it is carried out: of lines that would be emulated, the same of two nodes
+/// once, and what lrops' own rules say.
+pub(crate) fn findings(request: &BuildRequest, shares: &[Share]) -> Vec<Finding> {
+    let mut all = super::doubts(request);
     for share in shares {
         for finding in emulation::findings(&share.outlined.graph, &share.request) {
             if !all.contains(&finding) {

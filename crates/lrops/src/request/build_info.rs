@@ -102,7 +102,8 @@ fn values(
     }
 }
 
-/// Returns the names that a Dockerfile declares and nobody gives.
+/// Returns the names that a Dockerfile declares and nobody gives. One that a `FROM` line takes is about that image, and
+/// not about the project.
 fn wished(text: &DockerfileText, given: &BTreeSet<String>) -> BTreeSet<&'static str> {
     let (dockerfile, _) = Dockerfile::parse(&text.text);
     let instructions = dockerfile.stages.iter().flat_map(|stage| &stage.instructions);
@@ -117,6 +118,39 @@ fn wished(text: &DockerfileText, given: &BTreeSet<String>) -> BTreeSet<&'static 
         .flat_map(|arg| &arg.definitions)
         .map(|definition| definition.name.as_str())
         .collect();
-    let is_wished = |name: &&str| declared.contains(name) && !given.contains(*name);
+    let is_of_image = |name: &str| {
+        let froms = dockerfile
+            .stages
+            .iter()
+            .map(|stage| stage.from.origin.text.as_str());
+        let forms = [format!("${name}"), format!("${{{name}")];
+        froms
+            .into_iter()
+            .any(|from| forms.iter().any(|form| from.contains(form.as_str())))
+    };
+    let is_wished = |name: &&str| declared.contains(name) && !given.contains(*name) && !is_of_image(name);
     NAMES.into_iter().filter(is_wished).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_from_line_takes_is_the_version_of_another_image() {
+        let wished_of = |text: &str| {
+            let text = DockerfileText {
+                name: "Dockerfile".to_owned(),
+                text: text.to_owned(),
+                path: None,
+            };
+            wished(&text, &BTreeSet::new()).into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(
+            wished_of("ARG VERSION=3.19\nFROM alpine:${VERSION}\nARG GIT_COMMIT\n"),
+            ["GIT_COMMIT"]
+        );
+        assert_eq!(wished_of("ARG VERSION\nFROM alpine:$VERSION\n"), [""; 0]);
+        assert_eq!(wished_of("FROM alpine\nARG VERSION=development\n"), ["VERSION"]);
+    }
 }

@@ -5,7 +5,7 @@ use lrops_testkit::debian_registry::{DebianRegistry, skopeo};
 use lrops_testkit::docker::{DockerClient, SshServer};
 use serde_json::Value;
 
-use crate::laboratory::Ended;
+use crate::laboratory::{Ended, busybox};
 use crate::workshop::{TWO, Workshop, daemon};
 
 #[test]
@@ -230,4 +230,36 @@ fn the_front_end_says_what_a_dockerfile_has() {
     let outline = workshop.build(&["--call=outline,format=json"]).succeeded();
     let outline: Value = serde_json::from_str(&outline.stdout).unwrap();
     assert_eq!(outline["args"][0]["name"], "VERSION");
+}
+
+#[test]
+fn commands_that_mount_the_hosts_certificate_authorities_get_them() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    let base = format!("--build-context=busybox=oci-layout://{}", busybox().display());
+    let build = |test: &str, more: &[&str]| {
+        workshop.laboratory.dockerfile(&format!(
+            "FROM busybox\nRUN --mount=type=secret,id=host-ca {test} /run/secrets/host-ca\n"
+        ));
+        let fixed = ["build", "--engine=buildx", "--platform=linux/amd64", &base];
+        workshop.run(&[&fixed[..], more, &["."]].concat())
+    };
+    build("grep -q CERTIFICATE", &[]).succeeded();
+    build("test ! -e", &["--host-ca=off"]).succeeded();
+    workshop.laboratory.file("mine", "mine\n");
+    build("grep -qx mine", &["--secret=id=host-ca,src=mine"]).succeeded();
+    // BuildKit takes no secret of this size.
+    workshop.laboratory.file("large.pem", vec![b'#'; 600 * 1024]);
+    let large = workshop.laboratory.context().join("large.pem");
+    workshop.laboratory.dockerfile(
+        "FROM busybox\nRUN --mount=type=secret,id=host-ca test ! -e /run/secrets/host-ca && true\n",
+    );
+    let arguments = ["build", "--engine=buildx", "--platform=linux/amd64", &base, "."];
+    let mut command = workshop.command(&arguments);
+    let said = Ended::of(command.env("SSL_CERT_FILE", large).output().unwrap()).succeeded();
+    assert!(
+        said.stderr.contains("are not handed over as the secret host-ca"),
+        "{}",
+        said.stderr
+    );
 }

@@ -132,3 +132,40 @@ fn what_buildkit_warns_of_is_shown_once() {
         "{said}"
     );
 }
+
+#[test]
+fn lrops_own_rules_speak_before_every_build() {
+    let daemon = daemon();
+    let workshop = Workshop::new(daemon.client());
+    workshop
+        .laboratory
+        .dockerfile("FROM scratch\nARG TARGETARCH=amd64\nCOPY words /\n");
+    let warning =
+        "warning: PlatformArgDefault: the default amd64 of TARGETARCH takes the place of the platform";
+    let platforms = "--platform=linux/amd64,linux/arm64";
+    for engine in ["--engine=embedded", "--engine=buildx"] {
+        let said = workshop
+            .run(&["build", engine, "--progress=plain", platforms, "."])
+            .succeeded();
+        assert_eq!(
+            said.stderr.matches(warning).count(),
+            1,
+            "{engine}: {}",
+            said.stderr
+        );
+        let planned = workshop.run(&["plan", engine, platforms, "."]).succeeded();
+        assert_eq!(
+            planned.stderr.matches("PlatformArgDefault").count(),
+            1,
+            "{engine}: {}",
+            planned.stderr
+        );
+    }
+    let checked = workshop.run(&["build", "--check", "."]).succeeded();
+    assert!(
+        checked.stdout.contains("PlatformArgDefault"),
+        "{}{}",
+        checked.stdout,
+        checked.stderr
+    );
+}

@@ -66,6 +66,34 @@ fn the_highest_release_of_the_repository_counts() {
 }
 
 #[test]
+fn a_branch_goes_on_from_its_own_release() {
+    let project = Project::new();
+    project.tag("v1.2.3");
+    project.git(&["checkout", "--quiet", "-b", "1.x"]);
+    project.git(&["checkout", "--quiet", "main"]);
+    project.commit("breaking");
+    project.tag("v2.0.0");
+    project.git(&["checkout", "--quiet", "1.x"]);
+    project.commit("fix: it");
+    let higher = "there is a higher release, 2.0.0: an image of 1.2.4 is not called latest";
+    let ran = project
+        .lrops(&["bump", "--ci", "--no-push", "--dry-run"])
+        .exits(0);
+    ran.prints("v1.2.4\n").says(higher);
+    project
+        .lrops(&["bump", "patch", "--no-push"])
+        .exits(0)
+        .prints("v1.2.4\n");
+    // Main does not have that release, and cannot make it again.
+    project.git(&["checkout", "--quiet", "--detach", "v1.2.3"]);
+    project.commit("another fix");
+    project
+        .lrops(&["bump", "patch", "--no-push"])
+        .exits(1)
+        .says("1.2.4 comes after 1.2.3, and v1.2.4 is there already, at another commit");
+}
+
+#[test]
 fn a_pre_release_becomes_a_release() {
     let project = Project::new();
     project.tag("v1.0.0-rc.1");
