@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::alpine::archive::Claims;
-use crate::debian::package::Unpacked;
 use crate::debian::paragraph::paragraphs;
 use crate::debian::relation::groups;
 use crate::error::BaseError;
@@ -11,6 +10,7 @@ use crate::fixups;
 use crate::resolution::{LockedPackage, Resolution};
 use crate::spec::{BaseSpec, Distribution};
 use crate::tree::{Overwrite, Tree};
+use crate::unpacked::Unpacked;
 
 /// Returns the packages that have a script, none of which runs.
 pub(crate) fn scripts_of(resolution: &Resolution, unpacked: &[Unpacked]) -> Vec<String> {

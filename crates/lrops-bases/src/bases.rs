@@ -20,7 +20,7 @@ use crate::assembly::{assemble, scripts_of};
 use crate::cache::{Cache, CachedBase, ResolutionRecord};
 use crate::debian::architecture;
 use crate::debian::index::{Index, PackageId};
-use crate::debian::package::{PackageFault, Unpacked, unpack};
+use crate::debian::package::unpack;
 use crate::debian::release::Release;
 use crate::error::BaseError;
 use crate::image;
@@ -32,6 +32,7 @@ use crate::resolver::{Wish, resolve};
 use crate::sources::MachineSources;
 use crate::spec::{BaseSpec, Distribution, FileContent};
 use crate::suites::{self, Suite, SuiteReader};
+use crate::unpacked::{PackageFault, Unpacked};
 
 /// Makes bases, with a cache and a network.
 pub struct Bases {

@@ -42,9 +42,13 @@ pub(crate) fn finish(
 ) -> Result<(), FixupFault> {
     let mut accounts = match spec.distribution {
         Distribution::Debian => debian(tree, resolution, controls)?,
-        Distribution::Alpine => alpine(tree, spec, resolution, controls)?,
+        Distribution::Alpine => alpine(tree, resolution)?,
     };
     exclude(tree, spec);
+    if spec.distribution == Distribution::Alpine {
+        let architecture = architecture::of(&resolution.platform).unwrap_or_default();
+        alpine::records(tree, spec, architecture, controls)?;
+    }
     specified_accounts(tree, spec, &mut accounts)?;
     specified_files(tree, spec, &accounts, contents)
 }
@@ -58,7 +62,11 @@ fn debian(tree: &mut Tree, resolution: &Resolution, controls: &[String]) -> Resu
     )?;
     base_files(tree)?;
     os_release(tree, resolution)?;
-    certificates(tree)?;
+    if certificates(tree)? {
+        // Where Debian's OpenSSL looks.
+        link_if_missing(tree, "usr/lib/ssl/cert.pem", "/etc/ssl/cert.pem")?;
+        link_if_missing(tree, "usr/lib/ssl/certs", "/etc/ssl/certs")?;
+    }
     time_zone(tree)?;
     name_services(tree)?;
     alternatives(tree)?;
@@ -67,23 +75,25 @@ fn debian(tree: &mut Tree, resolution: &Resolution, controls: &[String]) -> Resu
     Ok(accounts)
 }
 
-/// Alpine's packages bring most as it is: directories, accounts and certificates need no script.
-fn alpine(
-    tree: &mut Tree,
-    spec: &BaseSpec,
-    resolution: &Resolution,
-    controls: &[String],
-) -> Result<Accounts, FixupFault> {
-    for path in ["dev", "etc", "proc", "run", "sys", "tmp", "var"] {
+/// Alpine's packages bring most as it is: directories and accounts need no script.
+fn alpine(tree: &mut Tree, resolution: &Resolution) -> Result<Accounts, FixupFault> {
+    for path in ["dev", "etc", "proc", "run", "sys", "var"] {
         tree.ensure_directory(path)?;
     }
-    tree.put("tmp", EntryKind::Directory, 0o1777, Owner::ROOT)?;
-    let accounts = accounts(tree, "etc/passwd", "etc/group")?;
+    if tree.get("tmp").is_none() {
+        tree.put("tmp", EntryKind::Directory, 0o1777, Owner::ROOT)?;
+    }
+    let (passwd, group) = (text(tree, "etc/passwd")?, text(tree, "etc/group")?);
+    let accounts = Accounts::new(passwd.as_deref(), group.as_deref());
+    if passwd.is_none() || group.is_none() {
+        write_accounts(tree, &accounts)?;
+    }
     alpine::os_release(tree, &resolution.codename)?;
-    certificates(tree)?;
+    // The package of the bundle alone brings it; the package with single certificates has a script for it.
+    if tree.get("etc/ssl/certs/ca-certificates.crt").is_none() {
+        certificates(tree)?;
+    }
     alpine::busybox(tree)?;
-    let architecture = architecture::of(&resolution.platform).unwrap_or_default();
-    alpine::records(tree, spec, architecture, controls)?;
     Ok(accounts)
 }
 
@@ -211,8 +221,9 @@ fn os_release(tree: &mut Tree, resolution: &Resolution) -> Result<(), FixupFault
     link_if_missing(tree, "etc/os-release", "../usr/lib/os-release")
 }
 
-/// The bundle of trusted certificate authorities, and the file in which OpenSSL looks for it.
-fn certificates(tree: &mut Tree) -> Result<(), FixupFault> {
+/// The bundle of trusted certificate authorities, and the file in which OpenSSL looks for it; returns whether there are
+/// any.
+fn certificates(tree: &mut Tree) -> Result<bool, FixupFault> {
     const DIRECTORY: &str = "usr/share/ca-certificates/";
     let names: Vec<String> = tree
         .iter()
@@ -225,7 +236,7 @@ fn certificates(tree: &mut Tree) -> Result<(), FixupFault> {
         .map(str::to_owned)
         .collect();
     if names.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let mut bundle = String::new();
     for name in &names {
@@ -245,10 +256,9 @@ fn certificates(tree: &mut Tree) -> Result<(), FixupFault> {
         tree.put_file("etc/ca-certificates.conf", names.join("\n") + "\n")?;
     }
     // OpenSSL looks up a directory by hashes of names, which only its own tool computes; its other default place is
-    // this file, which Debian's OpenSSL reaches by /usr/lib/ssl/cert.pem.
+    // this file, which Debian's OpenSSL reaches by a link.
     link_if_missing(tree, "etc/ssl/cert.pem", "certs/ca-certificates.crt")?;
-    link_if_missing(tree, "usr/lib/ssl/cert.pem", "/etc/ssl/cert.pem")?;
-    link_if_missing(tree, "usr/lib/ssl/certs", "/etc/ssl/certs")
+    Ok(true)
 }
 
 fn time_zone(tree: &mut Tree) -> Result<(), FixupFault> {

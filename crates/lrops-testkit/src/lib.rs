@@ -1,6 +1,9 @@
-//! What tests share: a registry in the process that can be told to fail, a proxy that disturbs any other, and real docker.
+//! What tests share: a registry in the process that can be told to fail, a proxy that disturbs any other, a signed
+//! Alpine archive, and real docker.
 
 mod http;
+
+pub mod alpine;
 
 pub mod registry;
 pub mod scratch;

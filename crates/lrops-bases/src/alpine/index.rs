@@ -1,10 +1,12 @@
 //! The index of an Alpine repository (`APKINDEX`) for one architecture.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use super::dependency::Dependency;
 use super::version;
+use crate::limited::Limited;
 
 /// A package of the index; fields that hold dependencies stay text.
 #[derive(Clone, Debug, Default)]
@@ -24,21 +26,30 @@ pub(crate) struct Package {
     pub(crate) directory: String,
 }
 
+/// A name that a package provides, with a version or without.
+#[derive(Clone, Copy)]
+pub(crate) struct Provision<'a> {
+    pub(crate) version: Option<&'a str>,
+}
+
 impl Package {
-    /// Returns the version under which it provides a name, if it does.
-    pub(crate) fn provision(&self, name: &str) -> Option<Option<&str>> {
+    /// Returns how it provides a name, if it does.
+    pub(crate) fn provision(&self, name: &str) -> Option<Provision<'_>> {
         if self.name == name {
-            return Some(Some(&self.version));
+            let version = Some(self.version.as_str());
+            return Some(Provision { version });
         }
-        Dependency::all(&self.provides)
-            .find(|provided| provided.name == name)
-            .map(|provided| provided.version())
+        let mut provided = Dependency::all(&self.provides);
+        let provided = provided.find(|provided| provided.name == name)?;
+        Some(Provision {
+            version: provided.version(),
+        })
     }
 
     /// Returns whether it meets a dependency.
     pub(crate) fn satisfies(&self, dependency: &Dependency<'_>) -> bool {
         self.provision(dependency.name)
-            .is_some_and(|version| dependency.accepts(version))
+            .is_some_and(|provision| dependency.accepts(provision.version))
     }
 }
 
@@ -49,26 +60,30 @@ pub(crate) struct Index {
     providers: BTreeMap<String, Vec<usize>>,
 }
 
-/// No honest index is larger, uncompressed.
+/// No honest index is larger, uncompressed: that of edge/community has 12 MB.
 const INDEX_SIZE_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+/// Where an index was read from.
+#[derive(Clone, Copy)]
+pub(crate) struct IndexPlace<'a> {
+    pub(crate) suite: usize,
+    /// The directory of the repository below the suite's address.
+    pub(crate) directory: &'a str,
+    pub(crate) architecture: &'a str,
+}
 
 impl Index {
     /// Adds the packages of an index: the gzip streams after its signature.
-    pub(crate) fn read(&mut self, signed: &[u8], suite: usize, directory: &str) -> io::Result<()> {
-        let gzip = flate2::bufread::MultiGzDecoder::new(signed).take(INDEX_SIZE_BYTES_MAX);
-        let mut archive = tar::Archive::new(gzip);
+    pub(crate) fn read(&mut self, signed: &[u8], place: IndexPlace<'_>) -> io::Result<()> {
+        let gzip = flate2::bufread::MultiGzDecoder::new(signed);
+        let mut archive = tar::Archive::new(Limited::new(gzip, INDEX_SIZE_BYTES_MAX));
         for entry in archive.entries()? {
             let mut entry = entry?;
             if &*entry.path_bytes() == b"APKINDEX" {
                 let mut text = String::new();
                 entry.read_to_string(&mut text)?;
                 for paragraph in text.split("\n\n").filter(|text| !text.trim().is_empty()) {
-                    let package = package(paragraph)?;
-                    self.push(Package {
-                        suite,
-                        directory: directory.to_owned(),
-                        ..package
-                    });
+                    self.push(package(paragraph, place)?);
                 }
                 return Ok(());
             }
@@ -89,29 +104,27 @@ impl Index {
     }
 
     /// Returns the packages that have or provide a name, the best first: by the version that they give the name, by
-    /// their own version, by priority, and by the order of the repositories.
+    /// priority, those of the name itself before others, by their own version, and by the order of the repositories.
     pub(crate) fn providing(&self, name: &str) -> Vec<usize> {
         let mut found = self.providers.get(name).cloned().unwrap_or_default();
-        found.sort_by(|a, b| {
-            let (a, b) = (&self.packages[*a], &self.packages[*b]);
-            let given = |package: &Package| package.provision(name).flatten().map(str::to_owned);
-            let by_name = match (given(a), given(b)) {
-                (Some(a), Some(b)) => version::compare(&b, &a),
-                (a, b) => b.is_some().cmp(&a.is_some()),
-            };
-            let by_own = || {
-                if a.name == b.name {
-                    version::compare(&b.version, &a.version)
-                } else {
-                    std::cmp::Ordering::Equal
-                }
-            };
-            by_name
-                .then_with(by_own)
-                .then_with(|| b.provider_priority.cmp(&a.provider_priority))
-                .then_with(|| (b.name == name).cmp(&(a.name == name)))
-        });
+        found.sort_by(|a, b| self.compare(name, *a, *b));
         found
+    }
+
+    /// The order is total, whatever an index says.
+    fn compare(&self, name: &str, a: usize, b: usize) -> Ordering {
+        let (one, other) = (&self.packages[a], &self.packages[b]);
+        let given = |provision: Option<Provision<'_>>| provision?.version.map(str::to_owned);
+        let by_name = match (given(one.provision(name)), given(other.provision(name))) {
+            (Some(one), Some(other)) => version::compare(&other, &one),
+            (one, other) => other.is_some().cmp(&one.is_some()),
+        };
+        by_name
+            .then_with(|| other.provider_priority.cmp(&one.provider_priority))
+            .then_with(|| (other.name == name).cmp(&(one.name == name)))
+            .then_with(|| one.name.cmp(&other.name))
+            .then_with(|| version::compare(&other.version, &one.version))
+            .then_with(|| a.cmp(&b))
     }
 
     /// Returns the names of packages, each once.
@@ -123,31 +136,53 @@ impl Index {
     }
 }
 
-fn package(paragraph: &str) -> io::Result<Package> {
-    let mut package = Package::default();
-    for line in paragraph.lines() {
-        let Some((field, value)) = line.split_once(':') else {
-            continue;
-        };
-        let value = value.to_owned();
+fn package(paragraph: &str, place: IndexPlace<'_>) -> io::Result<Package> {
+    let mut package = Package {
+        suite: place.suite,
+        directory: place.directory.to_owned(),
+        ..Package::default()
+    };
+    let (mut size, mut architecture) = (None, place.architecture);
+    for (field, value) in paragraph.lines().filter_map(|line| line.split_once(':')) {
+        let text = || value.to_owned();
         match field {
-            "P" => package.name = value,
-            "V" => package.version = value,
-            "C" => package.checksum = value,
-            "S" => package.size = value.parse().unwrap_or_default(),
-            "D" => package.depends = value,
-            "p" => package.provides = value,
-            "i" => package.install_if = value,
+            "P" => package.name = text(),
+            "V" => package.version = text(),
+            "A" => architecture = value,
+            "C" => package.checksum = text(),
+            "S" => size = value.parse().ok(),
+            "D" => package.depends = text(),
+            "p" => package.provides = text(),
+            "i" => package.install_if = text(),
             "k" => package.provider_priority = value.parse().ok(),
             _ => {}
         }
     }
-    let is_part =
-        |text: &str| !text.is_empty() && !text.starts_with('.') && !text.contains(['/', '?', '#', ' ']);
-    if !is_part(&package.name) || !is_part(&package.version) || !package.checksum.starts_with("Q1") {
-        return Err(invalid("a package of it lacks a name, a version or a checksum"));
+    let name = &package.name;
+    if !is_part(name) || !is_part(&package.version) {
+        return Err(invalid(&format!(
+            "the name or the version of {name:?} {:?} cannot be used",
+            package.version
+        )));
+    }
+    if !package.checksum.starts_with("Q1") {
+        return Err(invalid(&format!("{name} has no SHA-1 checksum (C:Q1…)")));
+    }
+    package.size = size.ok_or_else(|| invalid(&format!("{name} has no size (S:)")))?;
+    if !["noarch", "all", place.architecture].contains(&architecture) {
+        return Err(invalid(&format!(
+            "{name} is for {architecture}, and this should be the index for {}",
+            place.architecture
+        )));
     }
     Ok(package)
+}
+
+/// Names and versions become parts of addresses and of apk's record.
+fn is_part(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('.')
+        && !text.contains(|c: char| c.is_control() || c.is_whitespace() || "/?#%\\".contains(c))
 }
 
 fn invalid(message: &str) -> io::Error {

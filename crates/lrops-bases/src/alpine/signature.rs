@@ -11,33 +11,32 @@ use rsa::sha2::{Sha256, Sha512};
 use sha1::{Digest as _, Sha1};
 
 use crate::debian::signature::SignatureFault;
+use crate::error::BaseError;
+use crate::limited::Limited;
 
 /// Public keys that may sign an archive, by file name.
 pub(crate) struct Keys(BTreeMap<String, RsaPublicKey>);
 
-/// A signature has some hundred bytes; a stream with more than this is no signature.
-const SIGNATURE_SIZE_BYTES_MAX: u64 = 1024 * 1024;
+/// A signature has some hundred bytes; a stream with more than this is no stream of signatures.
+const SIGNATURES_SIZE_BYTES_MAX: u64 = 1024 * 1024;
 
 impl Keys {
     /// Reads files of keys, and directories of `.pub` files.
-    pub(crate) fn read(
-        paths: &[PathBuf],
-    ) -> Result<Self, (PathBuf, Box<dyn std::error::Error + Send + Sync>)> {
+    pub(crate) fn read(paths: &[PathBuf]) -> Result<Self, BaseError> {
         let mut keys = BTreeMap::new();
         for path in paths {
-            for file in key_files(path).map_err(|cause| (path.clone(), cause.into()))? {
-                let text = std::fs::read_to_string(&file).map_err(|cause| (file.clone(), cause.into()))?;
+            for file in key_files(path).map_err(|cause| unreadable(path, cause))? {
+                let text = std::fs::read_to_string(&file).map_err(|cause| unreadable(&file, cause))?;
                 let key =
-                    RsaPublicKey::from_public_key_pem(&text).map_err(|cause| (file.clone(), cause.into()))?;
-                let name = file
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
-                keys.insert(name, key);
+                    RsaPublicKey::from_public_key_pem(&text).map_err(|cause| unreadable(&file, cause))?;
+                let name = file.file_name().unwrap_or_default();
+                keys.insert(name.to_string_lossy().into_owned(), key);
             }
         }
-        Ok(Self(keys))
+        match (keys.is_empty(), paths) {
+            (true, [path, ..]) => Err(unreadable(path, io::Error::other("it holds no file NAME.pub"))),
+            _ => Ok(Self(keys)),
+        }
     }
 
     /// Verifies a signed file and returns what was signed: all after the stream of signatures.
@@ -48,24 +47,31 @@ impl Keys {
         if signatures.is_empty() {
             return Err(not_signed(&"its first stream holds no signature"));
         }
-        let mut altered = None;
+        let (mut altered, mut signers) = (None, Vec::new());
         for (name, signature) in &signatures {
             let Some((scheme, digest, key_name)) = scheme(name, rest) else {
+                signers.push(format!("{name}, in a way that lrops does not know,"));
                 continue;
             };
-            if let Some(key) = self.0.get(key_name) {
-                match key.verify(scheme, &digest, signature) {
+            match self.0.get(key_name) {
+                None => signers.push(key_name.to_owned()),
+                Some(key) => match key.verify(scheme, &digest, signature) {
                     Ok(()) => return Ok(rest),
                     Err(_) => altered = Some(key_name.to_owned()),
-                }
+                },
             }
         }
-        match altered {
-            Some(key) => Err(SignatureFault::Altered { key }),
-            None => Err(SignatureFault::UnknownKey {
-                signers: signatures.into_iter().map(|(name, _)| name).collect(),
-            }),
-        }
+        Err(match altered {
+            Some(key) => SignatureFault::Altered { key },
+            None => SignatureFault::UnknownKey { signers },
+        })
+    }
+}
+
+fn unreadable(path: &Path, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BaseError {
+    BaseError::ReadKeyring {
+        path: path.to_owned(),
+        source: cause.into(),
     }
 }
 
@@ -84,8 +90,7 @@ fn key_files(path: &Path) -> io::Result<Vec<PathBuf>> {
 /// The signatures of the first stream, by name; `file` then begins after it.
 fn signatures(file: &mut &[u8]) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut content = Vec::new();
-    flate2::bufread::GzDecoder::new(file)
-        .take(SIGNATURE_SIZE_BYTES_MAX)
+    Limited::new(flate2::bufread::GzDecoder::new(file), SIGNATURES_SIZE_BYTES_MAX)
         .read_to_end(&mut content)?;
     let mut archive = tar::Archive::new(&content[..]);
     let mut signatures = Vec::new();

@@ -16,8 +16,8 @@ pub use content::{DirectorySpec, FileContent, FileMode, FileSpec, GroupSpec, Ima
 pub struct BaseSpec {
     /// Whose packages.
     pub distribution: Distribution,
-    /// The suite's code name or name, such as `trixie` or `stable`; for Alpine the release, such as `3.20` or `edge`.
-    #[serde(alias = "release")]
+    /// The suite's code name or name, such as `trixie` or `stable`; for Alpine the branch, such as `v3.20` or `edge`.
+    #[serde(alias = "branch")]
     pub suite: String,
     /// The archive's areas to take packages from; Alpine's repositories.
     #[serde(default = "main_component", alias = "repositories")]
@@ -25,9 +25,11 @@ pub struct BaseSpec {
     /// Suites to look into besides, such as `trixie-backports` or `trixie-security`.
     #[serde(default)]
     pub extra_suites: Vec<ExtraSuite>,
-    /// The wanted packages: `NAME`, `NAME=VERSION`, or `NAME/SUITE`. Their dependencies come along.
+    /// The wanted packages: `NAME`, `NAME=VERSION`, or `NAME/SUITE`; for Alpine as in `/etc/apk/world`, with `@SUITE`.
+    /// Their dependencies come along.
     pub packages: Vec<String>,
-    /// Packages that are left out although others depend on them. `debconf` always is, unless it is in `packages`.
+    /// Packages that are left out although others depend on them. Debian's `debconf` always is, unless it is in
+    /// `packages`.
     #[serde(default)]
     pub exclude_packages: Vec<String>,
     /// The address of the archive; without it the machine's own package sources are used. `{snapshot}` in it stands
@@ -213,9 +215,9 @@ mod tests {
     fn mistakes_are_named() {
         check_error(
             &format!("{HEAD}package = []"),
-            expect![[
-                r"unknown field `package`, expected one of `distribution`, `suite`, `components`, `extra_suites`, `packages`, `exclude_packages`, `mirror`, `keyring`, `snapshot`, `check_valid_until`, `users`, `groups`, `directories`, `files`, `links`, `exclude`, `include`, `env`, `command`, `working_dir`, `user`"
-            ]],
+            expect![
+                "unknown field `package`, expected one of `distribution`, `branch`, `suite`, `components`, `repositories`, `extra_suites`, `packages`, `exclude_packages`, `mirror`, `keyring`, `keys`, `snapshot`, `check_valid_until`, `users`, `groups`, `directories`, `files`, `links`, `exclude`, `include`, `env`, `command`, `working_dir`, `user`"
+            ],
         );
         check_error(
             "distribution = 'fedora'\nsuite = ''\npackages = []",

@@ -15,7 +15,7 @@ use lrops_model::change::Owner;
 
 pub(crate) use pattern::Pattern;
 
-use crate::debian::package::{PackageEntry, PackageEntryKind, Unpacked};
+use crate::unpacked::{PackageEntry, PackageEntryKind, Unpacked};
 
 /// A file tree, sorted by path.
 #[derive(Default)]
@@ -44,8 +44,10 @@ pub(crate) struct Entry {
     pub(crate) mode: u32,
     pub(crate) owner: Owner,
     pub(crate) mtime: u64,
+    /// Extended attributes by name.
+    pub(crate) xattrs: BTreeMap<String, Vec<u8>>,
     /// The number of the package it is from; none for a fix-up.
-    package: Option<usize>,
+    pub(crate) package: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -141,6 +143,8 @@ impl Tree {
         }
         if let Some(present) = self.entries.get(&path) {
             let kept = match (&present.kind, &kind, present.package) {
+                // Made only for what is in it: the package knows better.
+                (EntryKind::Directory, EntryKind::Directory, None) => self.merged,
                 // As dpkg does: a directory stays, and a link to a directory stays when a package has a directory there.
                 (EntryKind::Directory, ..) | (_, EntryKind::Directory, _) => true,
                 (.., Some(other)) if other != number => match replaces(number, other) {
@@ -159,6 +163,7 @@ impl Tree {
             mode: entry.mode,
             owner: entry.owner,
             mtime: entry.mtime,
+            xattrs: entry.extended.xattrs,
             package: Some(number),
         };
         self.insert(path, entry);
@@ -358,6 +363,7 @@ impl Entry {
             mode,
             owner: Owner::ROOT,
             mtime: 0,
+            xattrs: BTreeMap::new(),
             package: None,
         }
     }
