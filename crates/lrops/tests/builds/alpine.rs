@@ -165,6 +165,23 @@ fn an_alpine_base_is_locked_listed_and_built_by_itself() {
 }
 
 #[test]
+fn an_alpine_index_that_no_known_key_signed_stops_the_build() {
+    let laboratory = laboratory(&archive(), "[\"app\"]");
+    laboratory.dockerfile("FROM runtime\n");
+    let keys = laboratory.context().join("keys");
+    fs::rename(keys.join(ApkArchive::KEY_NAME), keys.join("other.rsa.pub")).unwrap();
+    let text = laboratory.build(&["--platform", "linux/arm64"]).failed(1).stderr;
+    for part in [
+        "runtime",
+        "/v3.20/main/aarch64/APKINDEX.tar.gz was refused",
+        "it is signed by packages@example.org-4a6a0840.rsa.pub, which the keyring does not hold",
+        "/usr/share/apk/keys of an Alpine system",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
 fn a_mistake_in_an_alpine_base_is_found_at_its_line() {
     let laboratory = laboratory(&archive(), "[\"app\"]");
     let path = laboratory.context().join("lrops.toml");
@@ -172,5 +189,8 @@ fn a_mistake_in_an_alpine_base_is_found_at_its_line() {
     fs::write(&path, text.replace("branch =", "brnach =")).unwrap();
     laboratory.dockerfile("FROM runtime\n");
     let text = laboratory.build(&[]).failed(2).stderr;
-    assert!(text.contains("lrops.toml") && text.contains("brnach"), "{text}");
+    assert!(
+        text.contains("lrops.toml:3") && text.contains("brnach") && text.contains("did you mean branch?"),
+        "{text}"
+    );
 }
