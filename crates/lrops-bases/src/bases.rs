@@ -15,11 +15,12 @@ use lrops_model::platform::Platform;
 use lrops_model::timestamp::Timestamp;
 use lrops_remote::http::HttpClient;
 
+use crate::alpine;
 use crate::assembly::{assemble, scripts_of};
 use crate::cache::{Cache, CachedBase, ResolutionRecord};
 use crate::debian::architecture;
 use crate::debian::index::{Index, PackageId};
-use crate::debian::package::{PackageFault, Unpacked, unpack};
+use crate::debian::package::unpack;
 use crate::debian::release::Release;
 use crate::error::BaseError;
 use crate::image;
@@ -29,8 +30,9 @@ use crate::progress::BaseProgress;
 use crate::resolution::{Lock, LockedPackage, Resolution};
 use crate::resolver::{Wish, resolve};
 use crate::sources::MachineSources;
-use crate::spec::{BaseSpec, FileContent};
+use crate::spec::{BaseSpec, Distribution, FileContent};
 use crate::suites::{self, Suite, SuiteReader};
+use crate::unpacked::{PackageFault, Unpacked};
 
 /// Makes bases, with a cache and a network.
 pub struct Bases {
@@ -156,7 +158,7 @@ impl Bases {
             return Ok(built(record, resolution, true));
         }
         let packages = self.fetch_packages(request, &resolution, cancel, on_progress)?;
-        let unpacked = self.unpack_packages(&resolution, packages, cancel)?;
+        let unpacked = self.unpack_packages(request.spec, &resolution, packages, cancel)?;
         let scripts_not_run = scripts_of(&resolution, &unpacked);
         let tree = assemble(request.spec, &resolution, unpacked, contents)?;
         on_progress(BaseProgress::Writing { entries: tree.len() });
@@ -247,13 +249,16 @@ impl Bases {
         on_progress: OnProgress<'_>,
     ) -> Result<Resolution, BaseError> {
         let spec = request.spec;
+        let reader = self.suite_reader(request, cancel)?;
+        if spec.distribution == Distribution::Alpine {
+            return alpine::archive::ask(&reader, request, suites, on_progress);
+        }
         let unsupported = |architectures: Vec<String>| BaseError::Platform {
             platform: request.platform.clone(),
             suite: spec.suite.clone(),
             architectures,
         };
         let architecture = architecture::of(request.platform).ok_or_else(|| unsupported(Vec::new()))?;
-        let reader = self.suite_reader(request, cancel)?;
         let (mut index, mut findings, mut main) = (Index::default(), Vec::new(), None);
         for (number, suite) in suites.iter().enumerate() {
             on_progress(BaseProgress::Suite {
@@ -321,6 +326,7 @@ impl Bases {
 
     fn unpack_packages(
         &self,
+        spec: &BaseSpec,
         resolution: &Resolution,
         files: Vec<File>,
         cancel: &CancelToken,
@@ -328,12 +334,12 @@ impl Bases {
         let temporary = self.cache.temporary()?;
         let pairs: Vec<(&LockedPackage, File)> = resolution.packages.iter().zip(files).collect();
         parallel::map(&pairs, self.settings.workers, |(package, file)| {
-            unpack(
-                std::io::BufReader::with_capacity(256 * 1024, file),
-                &temporary,
-                cancel,
-            )
-            .map_err(|source| match source {
+            let file = std::io::BufReader::with_capacity(256 * 1024, file);
+            let unpacked = match spec.distribution {
+                Distribution::Debian => unpack(file, &temporary, cancel),
+                Distribution::Alpine => alpine::package::unpack(file, &temporary, cancel),
+            };
+            unpacked.map_err(|source| match source {
                 PackageFault::Cancelled(cancelled) => BaseError::Cancelled(cancelled),
                 source => {
                     let (package, version) = (package.name.clone(), package.version.clone());

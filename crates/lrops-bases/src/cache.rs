@@ -62,6 +62,7 @@ pub struct CachedBase {
 const DOWNLOADS: &str = "downloads";
 const RESOLUTIONS: &str = "resolutions";
 const IMAGES: &str = "images";
+const CHECKSUMS: &str = "checksums";
 const TEMPORARY: &str = "tmp";
 
 impl Cache {
@@ -115,6 +116,15 @@ impl Cache {
         })?;
         io::Seek::rewind(&mut file).map_err(|source| BaseError::Cache { path, source })?;
         Ok(file)
+    }
+
+    /// Returns the digest of the file that once had this checksum of an Alpine index.
+    pub(crate) fn digest_of(&self, checksum: &str) -> Option<Digest> {
+        self.read_record(CHECKSUMS, Digest::of(checksum))
+    }
+
+    pub(crate) fn keep_digest_of(&self, checksum: &str, digest: Digest) -> Result<(), BaseError> {
+        self.write_record(CHECKSUMS, Digest::of(checksum), &digest)
     }
 
     pub(crate) fn resolution(&self, key: Digest) -> Option<ResolutionRecord> {

@@ -9,17 +9,17 @@ use lrops_model::digest::Digest;
 use lrops_model::platform::Platform;
 use lrops_remote::http::HttpError;
 
-use crate::debian::package::PackageFault;
 use crate::debian::release::ReleaseFault;
 use crate::debian::signature::SignatureFault;
 use crate::fixups::FixupFault;
 use crate::resolver::ResolveError;
 use crate::tree::MergeFault;
+use crate::unpacked::PackageFault;
 
 /// Why a base cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum BaseError {
-    /// Debian, or the suite, has no packages for the platform.
+    /// The distribution, or the suite, has no packages for the platform.
     #[error("{suite} has no packages for {platform}{}", known(architectures))]
     Platform {
         /// The platform.
@@ -80,6 +80,14 @@ pub enum BaseError {
         path: String,
         /// What it has.
         components: String,
+    },
+    /// The mirror has no such repository.
+    #[error("there is no package index at {url}")]
+    NoRepository {
+        /// Where it should be.
+        url: String,
+        /// What the mirror answered.
+        source: HttpError,
     },
     /// A downloaded file is not what was signed.
     #[error("{url} is not what was promised: its digest is {found}, not {expected}")]
@@ -190,20 +198,29 @@ impl BaseError {
     /// Returns what the user can do about it.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::NoMirror { .. } => {
-                Some("name the archive: mirror = \"https://HOST/debian\" in the base's section")
-            }
+            Self::NoMirror { .. } => Some(
+                "name the archive: mirror = \"https://HOST/debian\", or https://HOST/alpine, in the base's section",
+            ),
             Self::NoKeyring { .. } => Some(
-                "install debian-archive-keyring, or name a file of the archive's keys: keyring = \"PATH\" in the \
-                 base's section",
+                "name the archive's keys in the base's section: keyring = \"FILE\" (Debian: the package \
+                 debian-archive-keyring has it), or \"DIRECTORY\" (Alpine: /usr/share/apk/keys of an Alpine system)",
             ),
             Self::Download(cause) => cause.advice(),
+            Self::NoRepository { .. } => Some(
+                "the mirror has no such branch (suite), repository (components) or architecture: see what it lists at \
+                 this address",
+            ),
+            Self::Signature {
+                source: SignatureFault::NotSigned(_),
+                ..
+            } => Some("an index without a signature is not used: sign it, or name another mirror"),
             Self::Signature {
                 source: SignatureFault::UnknownKey { .. },
                 ..
             } => Some(
                 "if the archive is Debian's, this machine's debian-archive-keyring may be older than the suite; if it \
-                 is another one, name its keys with keyring = \"PATH\"",
+                 is another one, name its keys with keyring = \"PATH\"; Alpine's keys are files whose names the \
+                 signature gives, and those of other architectures are in /usr/share/apk/keys of an Alpine system",
             ),
             Self::Signature {
                 source: SignatureFault::Altered { .. },

@@ -9,13 +9,14 @@ use std::path::Path;
 use lrops_model::change::Owner;
 
 use crate::accounts::{Accounts, home_of};
+use crate::alpine::{architecture, fixups as alpine};
 use crate::applets::applets;
 use crate::resolution::Resolution;
-use crate::spec::{BaseSpec, DEFAULT_EXCLUDE, DEFAULT_INCLUDE};
+use crate::spec::{BaseSpec, DEFAULT_EXCLUDE, DEFAULT_INCLUDE, Distribution};
 use crate::tree::{Content, EntryKind, MergeFault, Pattern, Tree};
 
 /// A file that a fix-up reads is small; busybox, the largest, has one or two megabytes.
-const READ_SIZE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+pub(crate) const READ_SIZE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// Why a base cannot be finished.
 #[derive(Debug, thiserror::Error)]
@@ -39,19 +40,61 @@ pub(crate) fn finish(
     controls: &[String],
     contents: Vec<Vec<u8>>,
 ) -> Result<(), FixupFault> {
+    let mut accounts = match spec.distribution {
+        Distribution::Debian => debian(tree, resolution, controls)?,
+        Distribution::Alpine => alpine(tree, resolution)?,
+    };
+    exclude(tree, spec);
+    if spec.distribution == Distribution::Alpine {
+        let architecture = architecture::of(&resolution.platform).unwrap_or_default();
+        alpine::records(tree, spec, architecture, controls)?;
+    }
+    specified_accounts(tree, spec, &mut accounts)?;
+    specified_files(tree, spec, &accounts, contents)
+}
+
+fn debian(tree: &mut Tree, resolution: &Resolution, controls: &[String]) -> Result<Accounts, FixupFault> {
     directories(tree)?;
-    let mut accounts = accounts(tree)?;
+    let accounts = accounts(
+        tree,
+        "usr/share/base-passwd/passwd.master",
+        "usr/share/base-passwd/group.master",
+    )?;
     base_files(tree)?;
     os_release(tree, resolution)?;
-    certificates(tree)?;
+    if certificates(tree)? {
+        // Where Debian's OpenSSL looks.
+        link_if_missing(tree, "usr/lib/ssl/cert.pem", "/etc/ssl/cert.pem")?;
+        link_if_missing(tree, "usr/lib/ssl/certs", "/etc/ssl/certs")?;
+    }
     time_zone(tree)?;
     name_services(tree)?;
     alternatives(tree)?;
     busybox(tree)?;
     tree.put_file("var/lib/dpkg/status", status(controls))?;
-    exclude(tree, spec);
-    specified_accounts(tree, spec, &mut accounts)?;
-    specified_files(tree, spec, &accounts, contents)
+    Ok(accounts)
+}
+
+/// Alpine's packages bring most as it is: directories and accounts need no script.
+fn alpine(tree: &mut Tree, resolution: &Resolution) -> Result<Accounts, FixupFault> {
+    for path in ["dev", "etc", "proc", "run", "sys", "var"] {
+        tree.ensure_directory(path)?;
+    }
+    if tree.get("tmp").is_none() {
+        tree.put("tmp", EntryKind::Directory, 0o1777, Owner::ROOT)?;
+    }
+    let (passwd, group) = (text(tree, "etc/passwd")?, text(tree, "etc/group")?);
+    let accounts = Accounts::new(passwd.as_deref(), group.as_deref());
+    if passwd.is_none() || group.is_none() {
+        write_accounts(tree, &accounts)?;
+    }
+    alpine::os_release(tree, &resolution.codename)?;
+    // The package of the bundle alone brings it; the package with single certificates has a script for it.
+    if tree.get("etc/ssl/certs/ca-certificates.crt").is_none() {
+        certificates(tree)?;
+    }
+    alpine::busybox(tree)?;
+    Ok(accounts)
 }
 
 /// The directories of the file system hierarchy, as `base-files` makes them.
@@ -109,21 +152,21 @@ fn directories(tree: &mut Tree) -> Result<(), FixupFault> {
     link_if_missing(tree, "var/lock", "/run/lock")
 }
 
-fn link_if_missing(tree: &mut Tree, path: &str, target: &str) -> Result<(), FixupFault> {
+pub(crate) fn link_if_missing(tree: &mut Tree, path: &str, target: &str) -> Result<(), FixupFault> {
     if tree.get(path).is_none() {
         tree.put_link(path, target)?;
     }
     Ok(())
 }
 
-fn text(tree: &Tree, path: &str) -> Result<Option<String>, FixupFault> {
+pub(crate) fn text(tree: &Tree, path: &str) -> Result<Option<String>, FixupFault> {
     let bytes = tree.read(path, READ_SIZE_BYTES_MAX)?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-fn accounts(tree: &mut Tree) -> Result<Accounts, FixupFault> {
-    let passwd = text(tree, "usr/share/base-passwd/passwd.master")?;
-    let group = text(tree, "usr/share/base-passwd/group.master")?;
+fn accounts(tree: &mut Tree, passwd: &str, group: &str) -> Result<Accounts, FixupFault> {
+    let passwd = text(tree, passwd)?;
+    let group = text(tree, group)?;
     let accounts = Accounts::new(passwd.as_deref(), group.as_deref());
     write_accounts(tree, &accounts)?;
     Ok(accounts)
@@ -178,8 +221,9 @@ fn os_release(tree: &mut Tree, resolution: &Resolution) -> Result<(), FixupFault
     link_if_missing(tree, "etc/os-release", "../usr/lib/os-release")
 }
 
-/// The bundle of trusted certificate authorities, and the file in which OpenSSL looks for it.
-fn certificates(tree: &mut Tree) -> Result<(), FixupFault> {
+/// The bundle of trusted certificate authorities, and the file in which OpenSSL looks for it; returns whether there are
+/// any.
+fn certificates(tree: &mut Tree) -> Result<bool, FixupFault> {
     const DIRECTORY: &str = "usr/share/ca-certificates/";
     let names: Vec<String> = tree
         .iter()
@@ -192,7 +236,7 @@ fn certificates(tree: &mut Tree) -> Result<(), FixupFault> {
         .map(str::to_owned)
         .collect();
     if names.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let mut bundle = String::new();
     for name in &names {
@@ -212,10 +256,9 @@ fn certificates(tree: &mut Tree) -> Result<(), FixupFault> {
         tree.put_file("etc/ca-certificates.conf", names.join("\n") + "\n")?;
     }
     // OpenSSL looks up a directory by hashes of names, which only its own tool computes; its other default place is
-    // this file, which Debian's OpenSSL reaches by /usr/lib/ssl/cert.pem.
+    // this file, which Debian's OpenSSL reaches by a link.
     link_if_missing(tree, "etc/ssl/cert.pem", "certs/ca-certificates.crt")?;
-    link_if_missing(tree, "usr/lib/ssl/cert.pem", "/etc/ssl/cert.pem")?;
-    link_if_missing(tree, "usr/lib/ssl/certs", "/etc/ssl/certs")
+    Ok(true)
 }
 
 fn time_zone(tree: &mut Tree) -> Result<(), FixupFault> {

@@ -115,7 +115,12 @@ fn config(spec: &BaseSpec, platform: &Platform, diff_id: DiffId, created: Timest
         },
         history: vec![History {
             created: Some(created.to_string()),
-            created_by: format!("lrops base: debian {} {}", spec.suite, spec.packages.join(" ")),
+            created_by: format!(
+                "lrops base: {} {} {}",
+                spec.distribution,
+                spec.suite,
+                spec.packages.join(" ")
+            ),
             ..History::default()
         }],
         ..ImageConfig::default()
@@ -155,6 +160,15 @@ fn append<'a>(
     entry: &'a Entry,
     first_paths: &mut HashMap<(usize, u64), &'a str>,
 ) -> io::Result<()> {
+    if !entry.xattrs.is_empty() {
+        let names = entry.xattrs.keys().map(|name| format!("SCHILY.xattr.{name}"));
+        let records: Vec<_> = names.zip(entry.xattrs.values()).collect();
+        builder.append_pax_extensions(
+            records
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_slice())),
+        )?;
+    }
     let mut header = tar::Header::new_gnu();
     header.set_mode(entry.mode);
     header.set_uid(u64::from(entry.owner.uid));

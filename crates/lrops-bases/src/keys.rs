@@ -53,6 +53,7 @@ pub(crate) fn recipe(spec: &BaseSpec, resolution: &Resolution, contents: &[Vec<u
     let mut hasher = DigestHasher::new();
     hasher.field(BUILDER_VERSION);
     let said = (
+        &spec.distribution,
         &spec.suite,
         &spec.packages,
         &spec.users,

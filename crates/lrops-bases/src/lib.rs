@@ -9,10 +9,11 @@
 //! script runs: what scripts would do, fix-ups do · packages pass through disk, not through memory · time
 //! arrives with the request.
 //!
-//! Reading order: what is asked (spec, sources), what the archive says (debian), what is taken (resolver,
+//! Reading order: what is asked (spec, sources), what the archive says (debian, alpine), what is taken (resolver,
 //! resolution), how it is put together (tree, fixups, image), and the door (bases).
 
 mod accounts;
+mod alpine;
 mod applets;
 mod assembly;
 mod bases;
@@ -22,6 +23,7 @@ mod error;
 mod fixups;
 mod image;
 mod keys;
+mod limited;
 mod parallel;
 mod progress;
 mod resolution;
@@ -30,10 +32,10 @@ mod sources;
 mod spec;
 mod suites;
 mod tree;
+mod unpacked;
 
 pub use bases::{Bases, BasesSettings, BuildBase, BuiltBase, Freshness};
 pub use cache::CachedBase;
-pub use debian::package::PackageFault;
 pub use debian::release::ReleaseFault;
 pub use debian::signature::SignatureFault;
 pub use error::BaseError;
@@ -41,9 +43,10 @@ pub use fixups::FixupFault;
 pub use progress::BaseProgress;
 pub use resolution::{Lock, LockError, LockedPackage, Resolution};
 pub use resolver::ResolveError;
-pub use sources::{AptSource, MachineSources, ReadSourcesError, read_apt_sources};
+pub use sources::{MachineSources, PackageSource, ReadSourcesError, read_machine_sources};
 pub use spec::{
     BaseSpec, DirectorySpec, Distribution, ExtraSuite, ExtraSuiteTable, FileContent, FileMode, FileSpec,
     GroupSpec, ImagePath, UserSpec,
 };
 pub use tree::MergeFault;
+pub use unpacked::PackageFault;

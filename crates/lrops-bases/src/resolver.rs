@@ -361,7 +361,7 @@ impl<'a> Attempt<'a> {
 }
 
 /// Returns up to three names that differ from `name` in few letters, or contain it.
-fn similar_names<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(crate) fn similar_names<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let allowed = (name.len() / 4).clamp(1, 3);
     let mut near: Vec<(usize, &str)> = names
         .filter(|other| other.len().abs_diff(name.len()) <= allowed || other.starts_with(name))

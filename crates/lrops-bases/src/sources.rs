@@ -1,6 +1,6 @@
 //! The machine's own package sources: where a mirror and its keyring are found when the configuration names none.
 //!
-//! Formats: `sources.list(5)`, the one-line style and the deb822 style.
+//! Formats: `sources.list(5)`, the one-line style and the deb822 style; `apk-repositories(5)`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,18 @@ use crate::debian::paragraph::paragraphs;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MachineSources {
     /// The entries, in the order in which apt reads them.
-    pub entries: Vec<AptSource>,
+    pub entries: Vec<PackageSource>,
     /// Files with the distribution's own keys that exist on this machine.
     pub keyrings: Vec<PathBuf>,
+    /// Alpine's repositories, in apk's order.
+    pub apk_entries: Vec<PackageSource>,
+    /// Alpine's directories of keys that this machine has.
+    pub apk_keys: Vec<PathBuf>,
 }
 
 /// One archive of binary packages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AptSource {
+pub struct PackageSource {
     /// The archive's address, without a trailing `/`.
     pub address: String,
     /// Its suites.
@@ -55,7 +59,7 @@ const DEBIAN_KEYRINGS: [&str; 2] = [
     "usr/share/keyrings/debian-archive-keyring.pgp",
 ];
 
-impl AptSource {
+impl PackageSource {
     /// Returns whether this is Debian's main archive, rather than one for security updates or of somebody else.
     pub(crate) fn is_debian_main(&self) -> bool {
         let debian_keys = self.signed_by.as_ref().is_none_or(|path| {
@@ -71,13 +75,16 @@ impl AptSource {
     }
 }
 
-/// Reads the package sources of the system whose root directory is `root`.
+/// Where Alpine has keys: those that its own apk trusts, and those of all architectures.
+const ALPINE_KEYS: [&str; 2] = ["etc/apk/keys", "usr/share/apk/keys"];
+
+/// Reads the package sources of the system whose root directory is `root`: apt's and apk's.
 ///
-/// A system without apt gives none.
+/// A system without them gives none.
 ///
 /// # Errors
 /// When a file is there but cannot be read.
-pub fn read_apt_sources(root: &Path) -> Result<MachineSources, ReadSourcesError> {
+pub fn read_machine_sources(root: &Path) -> Result<MachineSources, ReadSourcesError> {
     let mut entries = one_line_entries(&read(&root.join("etc/apt/sources.list"))?);
     for path in listed(&root.join("etc/apt/sources.list.d"))? {
         match path.extension().and_then(|extension| extension.to_str()) {
@@ -91,7 +98,20 @@ pub fn read_apt_sources(root: &Path) -> Result<MachineSources, ReadSourcesError>
         .map(|path| root.join(path))
         .filter(|path| path.is_file())
         .collect();
-    Ok(MachineSources { entries, keyrings })
+    let mut repositories = read(&root.join("etc/apk/repositories"))?;
+    for path in listed(&root.join("etc/apk/repositories.d"))? {
+        if path.extension().is_some_and(|extension| extension == "list") {
+            repositories.push('\n');
+            repositories += &read(&path)?;
+        }
+    }
+    let apk_keys = ALPINE_KEYS.iter().map(|path| root.join(path));
+    Ok(MachineSources {
+        entries,
+        keyrings,
+        apk_entries: repositories.lines().filter_map(apk_entry).collect(),
+        apk_keys: apk_keys.filter(|path| path.is_dir()).collect(),
+    })
 }
 
 /// A file of package sources that cannot be read.
@@ -132,11 +152,11 @@ fn listed(directory: &Path) -> Result<Vec<PathBuf>, ReadSourcesError> {
 }
 
 /// `deb [option=value …] URI suite component…`
-fn one_line_entries(text: &str) -> Vec<AptSource> {
+fn one_line_entries(text: &str) -> Vec<PackageSource> {
     text.lines().filter_map(one_line_entry).collect()
 }
 
-fn one_line_entry(line: &str) -> Option<AptSource> {
+fn one_line_entry(line: &str) -> Option<PackageSource> {
     let line = line.split('#').next()?.trim();
     let rest = line.strip_prefix("deb")?;
     if !rest.starts_with([' ', '\t', '[']) {
@@ -152,7 +172,7 @@ fn one_line_entry(line: &str) -> Option<AptSource> {
         .find_map(|option| option.strip_prefix("signed-by="));
     let mut words = rest.split_whitespace().map(str::to_owned);
     let (address, suite) = (words.next()?, words.next()?);
-    Some(AptSource {
+    Some(PackageSource {
         address: without_slash(&address),
         suites: vec![suite],
         components: words.collect(),
@@ -160,7 +180,27 @@ fn one_line_entry(line: &str) -> Option<AptSource> {
     })
 }
 
-fn paragraph_entries(text: &str) -> Vec<AptSource> {
+/// `[@TAG] ADDRESS/BRANCH/REPOSITORY`; a path of this machine is no mirror.
+fn apk_entry(line: &str) -> Option<PackageSource> {
+    let address = line
+        .split('#')
+        .next()?
+        .split_whitespace()
+        .find(|word| !word.starts_with('@'))?;
+    if !address.starts_with("http://") && !address.starts_with("https://") {
+        return None;
+    }
+    let (rest, repository) = address.trim_end_matches('/').rsplit_once('/')?;
+    let (address, branch) = rest.rsplit_once('/')?;
+    Some(PackageSource {
+        address: without_slash(address),
+        suites: vec![branch.to_owned()],
+        components: vec![repository.to_owned()],
+        signed_by: None,
+    })
+}
+
+fn paragraph_entries(text: &str) -> Vec<PackageSource> {
     let mut entries = Vec::new();
     for paragraph in paragraphs(text) {
         let words = |name: &str| -> Vec<String> {
@@ -178,7 +218,7 @@ fn paragraph_entries(text: &str) -> Vec<AptSource> {
             continue;
         }
         for address in words("URIs") {
-            entries.push(AptSource {
+            entries.push(PackageSource {
                 address: without_slash(&address),
                 suites: words("Suites"),
                 components: words("Components"),
@@ -203,7 +243,7 @@ fn without_slash(address: &str) -> String {
 mod tests {
     use super::*;
 
-    fn main_archives(entries: &[AptSource]) -> Vec<&str> {
+    fn main_archives(entries: &[PackageSource]) -> Vec<&str> {
         entries
             .iter()
             .filter(|entry| entry.is_debian_main())
@@ -233,8 +273,37 @@ mod tests {
     }
 
     #[test]
-    fn a_system_without_apt_has_no_sources() {
+    fn a_system_without_package_sources_has_none() {
         let root = tempfile::tempdir().unwrap();
-        assert_eq!(read_apt_sources(root.path()).unwrap(), MachineSources::default());
+        assert_eq!(
+            read_machine_sources(root.path()).unwrap(),
+            MachineSources::default()
+        );
+    }
+
+    #[test]
+    fn an_alpine_system_names_its_mirror_and_keys() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("etc/apk/keys")).unwrap();
+        std::fs::write(
+            root.path().join("etc/apk/repositories"),
+            "/media/cdrom/apks\n#http://no.example/alpine/v3.20/main\nhttps://one.example/alpine/v3.20/main\n\
+             @testing https://one.example/alpine/edge/testing/\n",
+        )
+        .unwrap();
+        let sources = read_machine_sources(root.path()).unwrap();
+        let named: Vec<_> = sources
+            .apk_entries
+            .iter()
+            .map(|entry| (entry.address.as_str(), &*entry.suites[0], &*entry.components[0]))
+            .collect();
+        assert_eq!(
+            named,
+            [
+                ("https://one.example/alpine", "v3.20", "main"),
+                ("https://one.example/alpine", "edge", "testing"),
+            ]
+        );
+        assert_eq!(sources.apk_keys, [root.path().join("etc/apk/keys")]);
     }
 }

@@ -10,13 +10,14 @@ use lrops_model::timestamp::Timestamp;
 use lrops_remote::http::HttpClient;
 use lzma_rust2::XzReader;
 
+use crate::alpine::archive::branch;
 use crate::cache::Cache;
 use crate::debian::index::Index;
 use crate::debian::release::{IndexFile, Release, days_since_epoch};
 use crate::debian::signature::Keyring;
 use crate::error::BaseError;
-use crate::sources::{AptSource, MachineSources};
-use crate::spec::{BaseSpec, ExtraSuiteTable};
+use crate::sources::{MachineSources, PackageSource};
+use crate::spec::{BaseSpec, Distribution, ExtraSuiteTable};
 
 /// A suite of a base, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,18 @@ impl Suite {
 
 /// Finds the suites that a specification names, the main one first.
 pub(crate) fn find(spec: &BaseSpec, machine: &MachineSources) -> Result<Vec<Suite>, BaseError> {
+    let alpine = MachineSources {
+        entries: machine.apk_entries.clone(),
+        keyrings: machine.apk_keys.clone(),
+        ..MachineSources::default()
+    };
+    let machine = match spec.distribution {
+        Distribution::Debian => machine,
+        Distribution::Alpine => {
+            check_alpine(spec)?;
+            &alpine
+        }
+    };
     let main = ExtraSuiteTable {
         suite: spec.suite.clone(),
         mirror: spec.mirror.clone(),
@@ -70,7 +83,10 @@ fn place(table: &ExtraSuiteTable, spec: &BaseSpec, machine: &MachineSources) -> 
             "{name:?} is no name of a suite"
         )));
     }
-    let entry = machine_entry(&name, machine);
+    let entry = match spec.distribution {
+        Distribution::Debian => machine_entry(&name, machine),
+        Distribution::Alpine => alpine_entry(&name, machine),
+    };
     let address = match (&table.mirror, entry) {
         (Some(mirror), _) => with_snapshot(mirror, spec)?,
         (None, Some(entry)) if spec.snapshot.is_none() => entry.address.clone(),
@@ -95,6 +111,12 @@ fn place(table: &ExtraSuiteTable, spec: &BaseSpec, machine: &MachineSources) -> 
         .components
         .clone()
         .unwrap_or_else(|| spec.components.clone());
+    let is_alpine = spec.distribution == Distribution::Alpine;
+    if is_alpine && (components.is_empty() || !components.iter().all(|name| good(name))) {
+        return Err(BaseError::Specification(format!(
+            "the components of {name} must be names such as \"main\", not {components:?}"
+        )));
+    }
     Ok(Suite {
         name,
         address: address.trim_end_matches('/').to_owned(),
@@ -104,8 +126,26 @@ fn place(table: &ExtraSuiteTable, spec: &BaseSpec, machine: &MachineSources) -> 
     })
 }
 
+/// The entry that has the branch, else the first one: a mirror has all of them.
+fn alpine_entry<'a>(suite: &str, machine: &'a MachineSources) -> Option<&'a PackageSource> {
+    let branch = branch(suite);
+    let mut entries = machine.entries.iter();
+    entries
+        .find(|entry| entry.suites.contains(&branch))
+        .or_else(|| machine.entries.first())
+}
+
+/// What means nothing for Alpine is refused rather than ignored.
+fn check_alpine(spec: &BaseSpec) -> Result<(), BaseError> {
+    if spec.check_valid_until {
+        return Ok(());
+    }
+    let message = "check_valid_until means nothing for Alpine, whose indexes have no date at which they end";
+    Err(BaseError::Specification(message.to_owned()))
+}
+
 /// The entry that has the suite, else the first one of Debian's main archive, which has all its suites.
-fn machine_entry<'a>(suite: &str, machine: &'a MachineSources) -> Option<&'a AptSource> {
+fn machine_entry<'a>(suite: &str, machine: &'a MachineSources) -> Option<&'a PackageSource> {
     let main = || machine.entries.iter().filter(|entry| entry.is_debian_main());
     main()
         .find(|entry| entry.suites.iter().any(|name| name == suite))
@@ -278,6 +318,7 @@ pub(crate) fn finding_of_left_out(suite: &Suite, error: &BaseError) -> Option<Fi
         BaseError::Download(_)
             | BaseError::Altered { .. }
             | BaseError::NoIndex { .. }
+            | BaseError::NoRepository { .. }
             | BaseError::Release { .. }
             | BaseError::Platform { .. }
     );

@@ -1,7 +1,9 @@
-//! What tests share: a registry in the process that can be told to fail, a proxy that disturbs any other, real docker,
-//! and Go.
+//! What tests share: a registry in the process that can be told to fail, a proxy that disturbs any other, a signed
+//! Alpine archive, real docker, and Go.
 
 mod http;
+
+pub mod alpine;
 
 pub mod registry;
 pub mod scratch;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 
 use lrops_bases::{
-    BaseProgress, Bases, BasesSettings, BuildBase, BuiltBase, Freshness, Lock, read_apt_sources,
+    BaseProgress, Bases, BasesSettings, BuildBase, BuiltBase, Freshness, Lock, read_machine_sources,
 };
 use lrops_engine::{EmbeddedEngine, EngineSettings};
 use lrops_model::cancel::CancelToken;
@@ -135,7 +135,7 @@ impl Session {
     /// # Errors
     /// When the machine's package sources cannot be read.
     pub(crate) fn bases(&self) -> Result<Bases, Failure> {
-        let sources = read_apt_sources(Path::new("/"))
+        let sources = read_machine_sources(Path::new("/"))
             .map_err(|source| Failure::work("failed to read this machine's package sources", source))?;
         Ok(Bases::new(BasesSettings {
             cache: self.store.bases(),

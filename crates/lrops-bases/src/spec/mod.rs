@@ -3,6 +3,7 @@
 mod content;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -15,25 +16,28 @@ pub use content::{DirectorySpec, FileContent, FileMode, FileSpec, GroupSpec, Ima
 pub struct BaseSpec {
     /// Whose packages.
     pub distribution: Distribution,
-    /// The suite's code name or name, such as `trixie` or `stable`.
+    /// The suite's code name or name, such as `trixie` or `stable`; for Alpine the branch, such as `v3.20` or `edge`.
+    #[serde(alias = "branch")]
     pub suite: String,
-    /// The archive's areas to take packages from.
-    #[serde(default = "main_component")]
+    /// The archive's areas to take packages from; Alpine's repositories.
+    #[serde(default = "main_component", alias = "repositories")]
     pub components: Vec<String>,
     /// Suites to look into besides, such as `trixie-backports` or `trixie-security`.
     #[serde(default)]
     pub extra_suites: Vec<ExtraSuite>,
-    /// The wanted packages: `NAME`, `NAME=VERSION`, or `NAME/SUITE`. Their dependencies come along.
+    /// The wanted packages: `NAME`, `NAME=VERSION`, or `NAME/SUITE`; for Alpine as in `/etc/apk/world`, with `@SUITE`.
+    /// Their dependencies come along.
     pub packages: Vec<String>,
-    /// Packages that are left out although others depend on them. `debconf` always is, unless it is in `packages`.
+    /// Packages that are left out although others depend on them. Debian's `debconf` always is, unless it is in
+    /// `packages`.
     #[serde(default)]
     pub exclude_packages: Vec<String>,
     /// The address of the archive; without it the machine's own package sources are used. `{snapshot}` in it stands
     /// for the `snapshot` below.
     #[serde(default)]
     pub mirror: Option<String>,
-    /// The file of public keys that may sign the archive.
-    #[serde(default)]
+    /// The file of public keys that may sign the archive; for Alpine also a directory of them.
+    #[serde(default, alias = "keys")]
     pub keyring: Option<PathBuf>,
     /// The point in time of a snapshot archive, such as `20250520T000000Z`. Signatures and dates are checked against it.
     #[serde(default)]
@@ -96,6 +100,17 @@ pub(crate) const DEFAULT_INCLUDE: [&str; 1] = ["/usr/share/doc/*/copyright"];
 pub enum Distribution {
     /// Debian.
     Debian,
+    /// Alpine.
+    Alpine,
+}
+
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Debian => "debian",
+            Self::Alpine => "alpine",
+        })
+    }
 }
 
 /// A further suite, by name or with its own archive.
@@ -200,13 +215,13 @@ mod tests {
     fn mistakes_are_named() {
         check_error(
             &format!("{HEAD}package = []"),
-            expect![[
-                r"unknown field `package`, expected one of `distribution`, `suite`, `components`, `extra_suites`, `packages`, `exclude_packages`, `mirror`, `keyring`, `snapshot`, `check_valid_until`, `users`, `groups`, `directories`, `files`, `links`, `exclude`, `include`, `env`, `command`, `working_dir`, `user`"
-            ]],
+            expect![
+                "unknown field `package`, expected one of `distribution`, `branch`, `suite`, `components`, `repositories`, `extra_suites`, `packages`, `exclude_packages`, `mirror`, `keyring`, `keys`, `snapshot`, `check_valid_until`, `users`, `groups`, `directories`, `files`, `links`, `exclude`, `include`, `env`, `command`, `working_dir`, `user`"
+            ],
         );
         check_error(
             "distribution = 'fedora'\nsuite = ''\npackages = []",
-            expect!["unknown variant `fedora`, expected `debian`"],
+            expect!["unknown variant `fedora`, expected `debian` or `alpine`"],
         );
         check_error(
             &format!("{HEAD}links = {{ 'usr/bin/go' = 'x' }}"),

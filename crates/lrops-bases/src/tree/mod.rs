@@ -15,7 +15,7 @@ use lrops_model::change::Owner;
 
 pub(crate) use pattern::Pattern;
 
-use crate::debian::package::{PackageEntry, PackageEntryKind, Unpacked};
+use crate::unpacked::{PackageEntry, PackageEntryKind, Unpacked};
 
 /// A file tree, sorted by path.
 #[derive(Default)]
@@ -23,6 +23,19 @@ pub(crate) struct Tree {
     entries: BTreeMap<String, Entry>,
     spools: Vec<File>,
     newest: u64,
+    /// Whether `/bin`, `/sbin`, `/lib*` are links into `/usr`.
+    merged: bool,
+}
+
+/// What happens when a package brings a file that another one brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Overwrite {
+    /// The new file takes its place.
+    Takes,
+    /// The old file stays.
+    Yields,
+    /// They exclude each other: the other package's name.
+    Conflicts(String),
 }
 
 #[derive(Clone, Debug)]
@@ -31,8 +44,10 @@ pub(crate) struct Entry {
     pub(crate) mode: u32,
     pub(crate) owner: Owner,
     pub(crate) mtime: u64,
+    /// Extended attributes by name.
+    pub(crate) xattrs: BTreeMap<String, Vec<u8>>,
     /// The number of the package it is from; none for a fix-up.
-    package: Option<usize>,
+    pub(crate) package: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -66,7 +81,10 @@ const LINKS_MAX: usize = 40;
 impl Tree {
     /// Returns an empty tree with the links of a merged `/usr` that every architecture has.
     pub(crate) fn new() -> Self {
-        let mut tree = Self::default();
+        let mut tree = Self {
+            merged: true,
+            ..Self::default()
+        };
         for name in &MERGED[..3] {
             tree.insert(format!("usr/{name}"), Entry::new(EntryKind::Directory, 0o755));
             tree.insert(
@@ -77,12 +95,17 @@ impl Tree {
         tree
     }
 
-    /// Adds a package's files. `replaces` says whether the first package may overwrite the second's files.
+    /// Returns an empty tree whose packages say themselves whether `/usr` is merged.
+    pub(crate) fn unmerged() -> Self {
+        Self::default()
+    }
+
+    /// Adds a package's files. `replaces` says what the first package does with the second's files.
     pub(crate) fn add_package(
         &mut self,
         number: usize,
         package: Unpacked,
-        replaces: &dyn Fn(usize, usize) -> bool,
+        replaces: &dyn Fn(usize, usize) -> Overwrite,
     ) -> Result<(), MergeFault> {
         let spool = self.spools.len();
         self.spools.push(package.spool);
@@ -97,7 +120,7 @@ impl Tree {
         number: usize,
         spool: usize,
         entry: PackageEntry,
-        replaces: &dyn Fn(usize, usize) -> bool,
+        replaces: &dyn Fn(usize, usize) -> Overwrite,
     ) -> Result<(), MergeFault> {
         self.newest = self.newest.max(entry.mtime);
         let path = self.canonical(&entry.path)?;
@@ -115,16 +138,21 @@ impl Tree {
                 }
             }
         };
-        if MERGED.contains(&path.as_str()) && matches!(kind, EntryKind::Directory) {
+        if self.merged && MERGED.contains(&path.as_str()) && matches!(kind, EntryKind::Directory) {
             return Ok(());
         }
         if let Some(present) = self.entries.get(&path) {
-            let kept = match (&present.kind, &kind) {
+            let kept = match (&present.kind, &kind, present.package) {
+                // Made only for what is in it: the package knows better.
+                (EntryKind::Directory, EntryKind::Directory, None) => self.merged,
                 // As dpkg does: a directory stays, and a link to a directory stays when a package has a directory there.
-                (EntryKind::Directory, _) | (_, EntryKind::Directory) => true,
-                _ => present
-                    .package
-                    .is_some_and(|present| present != number && !replaces(number, present)),
+                (EntryKind::Directory, ..) | (_, EntryKind::Directory, _) => true,
+                (.., Some(other)) if other != number => match replaces(number, other) {
+                    Overwrite::Takes => false,
+                    Overwrite::Yields => true,
+                    Overwrite::Conflicts(other) => return Err(MergeFault::Conflict { path, other }),
+                },
+                _ => false,
             };
             if kept {
                 return Ok(());
@@ -135,6 +163,7 @@ impl Tree {
             mode: entry.mode,
             owner: entry.owner,
             mtime: entry.mtime,
+            xattrs: entry.extended.xattrs,
             package: Some(number),
         };
         self.insert(path, entry);
@@ -164,7 +193,7 @@ impl Tree {
                     kind: EntryKind::Symlink(target),
                     ..
                 }) => target.clone(),
-                None if MERGED.contains(&here.as_str()) => format!("usr/{here}"),
+                None if self.merged && MERGED.contains(&here.as_str()) => format!("usr/{here}"),
                 _ => continue,
             };
             links += 1;
@@ -194,6 +223,7 @@ impl Tree {
             above = parent;
         }
         if let Some(name) = path.strip_prefix("usr/").and_then(|rest| rest.split('/').next())
+            && self.merged
             && MERGED.contains(&name)
             && !self.entries.contains_key(name)
         {
@@ -333,6 +363,7 @@ impl Entry {
             mode,
             owner: Owner::ROOT,
             mtime: 0,
+            xattrs: BTreeMap::new(),
             package: None,
         }
     }
@@ -373,6 +404,14 @@ pub enum MergeFault {
         path: String,
         /// Its target.
         target: String,
+    },
+    /// Two packages bring the same file, and neither replaces the other.
+    #[error("the file /{path} is also in {other}, and neither package replaces the other")]
+    Conflict {
+        /// The file.
+        path: String,
+        /// The other package.
+        other: String,
     },
     /// Symbolic links lead in a circle.
     #[error("the path /{path} leads through too many symbolic links")]

@@ -1,6 +1,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::unpacked::Extended;
 
 type Files<'a> = &'a [(&'a str, &'a str)];
 
@@ -32,6 +33,7 @@ fn check(packages: &[Files<'_>], exclude: &[&str], expected: Expect) {
                 mode: 0o644,
                 owner: Owner::ROOT,
                 mtime: 1,
+                extended: Extended::default(),
             }
         });
         let entries: Vec<_> = entries.collect();
@@ -43,7 +45,8 @@ fn check(packages: &[Files<'_>], exclude: &[&str], expected: Expect) {
             entries,
             spool: file,
         };
-        tree.add_package(number, package, &|_, _| false).unwrap();
+        tree.add_package(number, package, &|_, _| Overwrite::Yields)
+            .unwrap();
     }
     let patterns: Vec<Pattern> = exclude.iter().map(|text| Pattern::new(text)).collect();
     tree.remove_matching(&patterns, &[Pattern::new("/usr/share/doc/*/copyright")]);

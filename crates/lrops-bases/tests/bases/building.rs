@@ -1,6 +1,6 @@
 //! What is built, reused and pinned.
 
-use lrops_bases::{AptSource, BaseError, BaseSpec, BuildBase, Freshness, Lock, MachineSources};
+use lrops_bases::{BaseError, BaseSpec, BuildBase, Freshness, Lock, MachineSources, PackageSource};
 use lrops_model::blob::{MemoryStore, read_document};
 use lrops_model::cancel::CancelToken;
 use lrops_model::oci::{ImageConfig, Manifest};
@@ -257,7 +257,7 @@ fn the_machines_own_sources_are_used_when_the_section_names_no_mirror() {
     let directory = tempfile::tempdir().unwrap();
     let keyring = directory.path().join("debian-archive-test.gpg");
     std::fs::write(&keyring, keyring_bytes(&key.public())).unwrap();
-    let source = AptSource {
+    let source = PackageSource {
         address: archive.address.clone(),
         suites: vec!["stable".to_owned()],
         components: vec!["main".to_owned()],
@@ -266,8 +266,10 @@ fn the_machines_own_sources_are_used_when_the_section_names_no_mirror() {
     let text = "distribution = 'debian'\nsuite = 'stable'\npackages = ['app']";
     let spec = toml::from_str(text).unwrap();
     let machine = Machine::with_sources(MachineSources {
+        apk_entries: Vec::new(),
         entries: vec![source],
         keyrings: Vec::new(),
+        apk_keys: Vec::new(),
     });
     machine.build(&spec, "linux/amd64").unwrap();
     let error = Machine::new().build(&spec, "linux/amd64").unwrap_err();

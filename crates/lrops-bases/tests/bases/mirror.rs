@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::support::{Machine, explained, layer_files};
-use lrops_bases::read_apt_sources;
+use lrops_bases::read_machine_sources;
 
 /// ELF header: `e_machine`, the two bytes at offset 18 (both orders of the tested platforms are little-endian).
 fn elf_machine(program: &[u8]) -> u16 {
@@ -14,7 +14,7 @@ fn elf_machine(program: &[u8]) -> u16 {
 
 #[test]
 fn a_real_base_has_programs_of_its_platform_and_what_scripts_would_have_made() {
-    let machine = Machine::with_sources(read_apt_sources(Path::new("/")).unwrap());
+    let machine = Machine::with_sources(read_machine_sources(Path::new("/")).unwrap());
     let text = "distribution = 'debian'\nsuite = 'stable'\n\
                 packages = ['libc6', 'ca-certificates', 'tzdata', 'busybox']";
     let spec = toml::from_str(text).unwrap();

@@ -3,6 +3,7 @@
 //! The tests run as root, as CI does, and become an ordinary user where that is the point. Their base image is made of
 //! Debian's static busybox by lrops itself.
 
+mod alpine;
 mod cache;
 mod contexts;
 mod failure;

@@ -8,7 +8,7 @@ use lrops_testkit::programs::go;
 use crate::laboratory::Laboratory;
 
 /// Compiles a small program for a platform.
-fn program(laboratory: &Laboratory, architecture: &str) -> Vec<u8> {
+pub(crate) fn program(laboratory: &Laboratory, architecture: &str) -> Vec<u8> {
     let source = laboratory.path("main.go");
     fs::write(&source, "package main\nfunc main() { println(\"hello\") }\n").unwrap();
     let out = laboratory.path(&format!("program-{architecture}"));
