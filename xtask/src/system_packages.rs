@@ -57,8 +57,23 @@ pub(crate) const FOR_DEMO: &[Need] = &[KEYRING];
 
 /// What the benchmarks are run beside.
 pub(crate) const FOR_BENCHMARKS: &[Need] = &[
+    KEYRING,
     program("skopeo", "skopeo"),
     program("docker-registry", "docker-registry"),
+    program("buildah", "buildah"),
+    // Docker's network.
+    program("iptables", "iptables"),
+    program("ip", "iproute2"),
+    // Bare commands with a root of their own.
+    program("unshare", "util-linux"),
+    program("chroot", "coreutils"),
+    program("mount", "mount"),
+    program("kill", "procps"),
+    // Packages for the mirror.
+    program("curl", "curl"),
+    // Builds the programs that Debian has no package of.
+    program("go", "golang-go"),
+    program("qemu-aarch64-static", "qemu-user-static"),
 ];
 
 /// What the tests need beside Rust and a linker.
@@ -90,6 +105,8 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     program("umoci", "umoci"),
     program("file", "file"),
     program("docker-registry", "docker-registry"),
+    // The mirror of packages fetches with it.
+    program("curl", "curl"),
     // Docker's networks, and a way to a daemon on another machine.
     program("iptables", "iptables"),
     program("ip", "iproute2"),

@@ -1,4 +1,5 @@
-//! What tests share: a registry in the process that can be told to fail, a proxy that disturbs any other, and real docker.
+//! What tests share: a registry in the process that can be told to fail, a proxy that disturbs any other, real docker, and a
+//! mirror of packages.
 
 mod http;
 
@@ -10,3 +11,5 @@ pub mod proxy;
 pub mod debian_registry;
 
 pub mod docker;
+
+pub mod package_mirror;
