@@ -78,7 +78,11 @@ fn row(stage: &str, cross: Figures, emulated: &Result<Figures, String>) -> Strin
             emulated.wall.as_secs_f64() / cross.wall.as_secs_f64(),
             seconds(emulated.processor),
         ),
-        Err(said) => format!("| {stage} | {wall} | {said} | | {processor} | |\n"),
+        Err(said) => {
+            eprintln!("{stage}, emulated: {said}");
+            let said = said.lines().last().unwrap_or_default();
+            format!("| {stage} | {wall} | {said} | | {processor} | |\n")
+        }
     }
 }
 

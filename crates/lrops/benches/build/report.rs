@@ -56,8 +56,11 @@ impl Results {
         self.stored.entry(key).or_default().push(stored);
     }
 
-    /// Returns the table of all medians.
+    /// Returns the table of all medians; nothing when nothing was measured.
     pub(crate) fn table(&self) -> String {
+        if self.figures.is_empty() {
+            return String::new();
+        }
         let mut table =
             "| | program | wall s | range | processor s | peak memory MiB | stored MB | times |\n\
                          |---|---|---:|---|---:|---:|---:|---:|\n"
