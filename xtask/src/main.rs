@@ -37,6 +37,9 @@ Usage: cargo xtask COMMAND
   fuzz [--seconds N]  the property tests with as many random cases as fit into N seconds (60)
   bench push [--megabytes N] [--registry PROGRAM]
                       pushes a large image to registries on loopback, uncut and cut, beside other programs
+  bench build [--rounds N] [--only PROGRAM,...] [--parts PART,...] [--example NAME] [--platforms LIST] [--quick]
+                      builds the examples from nothing, again, and with one line changed, beside other programs;
+                      programs are bare, lrops, buildx, buildah; parts are changes, platforms, emulation; takes root
   test-programs       unpacks, below the target directory, what the tests run of other suites
   demo                builds lrops, then examples/hello for three platforms, twice
 ";
@@ -64,6 +67,7 @@ fn run() -> Result<ExitCode, Failure> {
             fuzz::run(&root, seconds.parse().map_err(not_a_number)?)?.into_result()?;
         }
         ["bench", "push", options @ ..] => bench::push(&root, options)?,
+        ["bench", "build", options @ ..] => bench::build(&root, options)?,
         ["test-programs"] => test_programs::install(&target_directory()?)?,
         ["demo"] => demo::run(&root)?,
         ["help" | "--help" | "-h"] => print!("{USAGE}"),

@@ -60,8 +60,21 @@ pub(crate) const FOR_DEMO: &[Need] = &[KEYRING, AUTHORITIES];
 
 /// What the benchmarks are run beside.
 pub(crate) const FOR_BENCHMARKS: &[Need] = &[
+    KEYRING,
     program("skopeo", "skopeo"),
     program("docker-registry", "docker-registry"),
+    program("buildah", "buildah"),
+    // Docker's network.
+    program("iptables", "iptables"),
+    program("ip", "iproute2"),
+    // Bare commands with a root of their own.
+    program("unshare", "util-linux"),
+    program("chroot", "coreutils"),
+    program("mount", "mount"),
+    program("kill", "procps"),
+    // Packages for the mirror.
+    program("curl", "curl"),
+    program("qemu-aarch64-static", "qemu-user-static"),
 ];
 
 /// What the tests need beside Rust and a linker.
@@ -95,6 +108,8 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     program("docker-registry", "docker-registry"),
     // Looks at pages as people do.
     program("chromium", "chromium"),
+    // The mirror of packages fetches with it.
+    program("curl", "curl"),
     // Docker's networks, and a way to a daemon on another machine.
     program("iptables", "iptables"),
     program("ip", "iproute2"),

@@ -1,5 +1,5 @@
 //! What tests share: a registry in the process that can be told to fail, a proxy that disturbs any other, a signed
-//! Alpine archive, real docker, and Go.
+//! Alpine archive, a mirror of packages, real docker, and Go.
 
 mod http;
 
@@ -13,5 +13,7 @@ pub mod proxy;
 pub mod debian_registry;
 
 pub mod docker;
+
+pub mod package_mirror;
 
 pub mod programs;

@@ -14,9 +14,9 @@ const SCRIPT: &str = include_str!("daemon.sh");
 /// A running daemon; dropping it stops it and removes all that it made.
 pub struct DockerDaemon {
     // Stopped before its directories go.
-    _server: Kept,
+    server: Kept,
     run: TempDir,
-    _data: TempDir,
+    data: TempDir,
     client: DockerClient,
 }
 
@@ -83,9 +83,9 @@ impl DockerDaemon {
         let client = DockerClient::to(&format!("unix://{}", shown("docker.sock")));
         server.wait("dockerd", || client.docker(&["version"]).status.success());
         Self {
-            _server: server,
+            server,
             run,
-            _data: data,
+            data,
             client,
         }
     }
@@ -93,6 +93,16 @@ impl DockerDaemon {
     /// Returns a client that talks to it.
     pub fn client(&self) -> &DockerClient {
         &self.client
+    }
+
+    /// Returns the process that all of the daemon's descend from.
+    pub fn process(&self) -> u32 {
+        self.server.process()
+    }
+
+    /// Returns the directory of all that it stores.
+    pub fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// Returns its socket.

@@ -69,6 +69,11 @@ impl Kept {
         }
     }
 
+    /// Returns the process that all others of the server descend from.
+    pub(super) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     fn log(&self) -> String {
         let size = self.log.metadata().map_or(0, |log| log.len());
         let mut text = vec![0; usize::try_from(size).unwrap_or_default()];

@@ -1,9 +1,10 @@
-//! The registry in the process and the proxy, asked in raw HTTP.
+//! The registry in the process, the proxy and the mirror of packages, asked in raw HTTP.
 
 mod access;
 mod client;
 mod docker;
 mod faults;
+mod package_mirror;
 mod proxy;
 mod pull;
 mod uploads;
