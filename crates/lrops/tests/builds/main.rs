@@ -4,6 +4,7 @@
 //! Debian's static busybox by lrops itself.
 
 mod cache;
+mod checks;
 mod contexts;
 mod failure;
 mod interoperation;
