@@ -112,6 +112,7 @@ fn a_stage_moves_only_where_its_results_stay_the_same() {
         (go("go build", "/x"), None),
         // Something is done with the program, which the build platform may not run.
         (go("go build -o /x && strip /x", "/x"), None),
+        (go("go build -o /out/ ./... && upx /out/x", "/out/x"), None),
         (go("go build -o /out/x\nRUN /out/x --version", "/out/x"), None),
         (go("go build -o /x", "/x").replace("golang", "arm64v8/golang"), None),
         // Where it is written depends on the directory.

@@ -288,6 +288,18 @@ fn commands_in_heredocs_and_after_settings_are_seen() {
 }
 
 #[test]
+fn a_file_of_any_length_is_looked_at_in_time_or_left_alone() {
+    let long = |count| {
+        format!(
+            "FROM debian AS a\n{}RUN echo $TARGETARCH\n",
+            "FROM a AS a\nRUN x\n".repeat(count)
+        )
+    };
+    assert_eq!(found(&long(2000)), ["PlatformArgUndeclared"]);
+    assert_eq!(found(&long(2048)), [""; 0]);
+}
+
+#[test]
 fn a_comment_silences_a_rule() {
     let line = "ARG TARGETARCH=amd64\n";
     let file = format!("# check=skip=PlatformArgDefault\nFROM scratch\n{line}");

@@ -28,6 +28,9 @@ const TARGET_ARGUMENTS: [&str; 4] = ["TARGETPLATFORM", "TARGETOS", "TARGETARCH",
 /// The same of the build platform.
 const BUILD_ARGUMENTS: [&str; 4] = ["BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT"];
 
+/// The longest Dockerfile that the rules look at, in instructions. They compare each command with what stands before it.
+const INSTRUCTIONS_MAX: usize = 4096;
+
 /// Returns what is doubtful in a Dockerfile that is built for these platforms. `text` is the Dockerfile's.
 pub(crate) fn cross_findings(
     text: &str,
@@ -35,6 +38,11 @@ pub(crate) fn cross_findings(
     platforms: &[Platform],
     options: &CheckOptions,
 ) -> Vec<Finding> {
+    let stages = dockerfile.stages.iter();
+    let instructions: usize = stages.map(|stage| stage.instructions.len() + 1).sum();
+    if instructions > INSTRUCTIONS_MAX {
+        return Vec::new();
+    }
     let mut cross = Cross {
         text,
         dockerfile,

@@ -1,15 +1,24 @@
 //! How stages hang together: which starts from which, which copies from which, and on which platform each runs.
 
+use std::collections::BTreeMap;
+
 use super::{BUILD_ARGUMENTS, TARGET_ARGUMENTS};
-use crate::instruction::{Dockerfile, Instruction, Origin, Source, Stage};
+use crate::instruction::{Dockerfile, Instruction, MountFlag, Origin, Source, Stage};
 use crate::syntax::Word;
 
-/// The stages of a Dockerfile.
+/// The stages of a Dockerfile, each by its number.
 pub(super) struct Family<'a> {
     dockerfile: &'a Dockerfile,
+    /// What each starts from, with the defaults of the arguments before the first stage.
+    images: Vec<String>,
+    /// The stage that each starts from.
+    parents: Vec<Option<usize>>,
+    /// What other stages get from each.
+    gifts: Vec<Vec<Gift<'a>>>,
 }
 
 /// What a stage gives to another one.
+#[derive(Clone, Copy)]
 pub(super) enum Gift<'a> {
     /// A path, as it was written.
     Path(&'a str),
@@ -19,39 +28,36 @@ pub(super) enum Gift<'a> {
 
 impl<'a> Family<'a> {
     pub(super) fn new(dockerfile: &'a Dockerfile) -> Self {
-        Self { dockerfile }
+        let mut family = Self {
+            dockerfile,
+            images: Vec::new(),
+            parents: Vec::new(),
+            gifts: Vec::new(),
+        };
+        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+        for stage in &dockerfile.stages {
+            let image = image(dockerfile, stage);
+            let named = |name: &str| {
+                let by_number = || name.parse::<usize>().ok().filter(|index| *index < stage.index);
+                let by_name = names.get(name.to_lowercase().as_str()).copied();
+                by_name.or_else(by_number)
+            };
+            family.parents.push(named(&image));
+            family.images.push(image);
+            family.gifts.push(Vec::new());
+            for (from, gift) in taken(stage) {
+                if let Some(giver) = named(from.trim_matches(['"', '\''])) {
+                    family.gifts[giver].push(gift);
+                }
+            }
+            names.extend(stage.name.as_deref().map(|name| (name, stage.index)));
+        }
+        family
     }
 
     /// Returns the stage that a stage starts from.
     pub(super) fn parent(&self, stage: &Stage) -> Option<&'a Stage> {
-        self.named(&self.image(stage), stage.index)
-    }
-
-    /// Returns a stage by its name or number, among the first ones.
-    fn named(&self, wanted: &str, before: usize) -> Option<&'a Stage> {
-        let earlier = &self.dockerfile.stages[..before];
-        let by_name = earlier
-            .iter()
-            .rev()
-            .find(|other| other.name.as_deref() == Some(wanted.to_lowercase().as_str()));
-        by_name.or_else(|| earlier.get(wanted.parse::<usize>().ok()?))
-    }
-
-    /// Returns what a stage starts from, with the defaults of the arguments before the first stage.
-    fn image(&self, stage: &Stage) -> String {
-        let mut image = stage.from.image.text.clone();
-        let arguments = self.dockerfile.global_args.iter();
-        for definition in arguments.flat_map(|arg| &arg.definitions) {
-            if let Some(value) = &definition.value {
-                let name = definition.name.as_str();
-                let value = value.as_str().trim_matches(['"', '\'']);
-                image = image.replace(&format!("${{{name}}}"), value);
-                if image == format!("${name}") {
-                    value.clone_into(&mut image);
-                }
-            }
-        }
-        image
+        self.parents[stage.index].map(|index| &self.dockerfile.stages[index])
     }
 
     /// Returns a stage and those that it starts from, the first one first.
@@ -65,52 +71,24 @@ impl<'a> Family<'a> {
     }
 
     /// Returns a stage and all that start from it, directly or not.
-    pub(super) fn with_descendants(&self, stage: &'a Stage) -> Vec<&'a Stage> {
+    pub(super) fn with_descendants(&self, stage: &Stage) -> Vec<&'a Stage> {
+        let mut descends = vec![false; self.dockerfile.stages.len()];
+        descends[stage.index] = true;
+        for index in stage.index + 1..descends.len() {
+            descends[index] = self.parents[index].is_some_and(|parent| descends[parent]);
+        }
         let stages = self.dockerfile.stages.iter();
-        let descends = |other: &&Stage| {
-            self.line(&self.dockerfile.stages[other.index])
-                .iter()
-                .any(|one| one.index == stage.index)
-        };
-        stages.filter(descends).collect()
+        stages.filter(|stage| descends[stage.index]).collect()
     }
 
     /// Returns whether a stage is an image of its own: nothing starts from it or copies from it.
-    pub(super) fn is_final(&self, stage: &'a Stage) -> bool {
-        self.with_descendants(stage).len() == 1 && self.gifts(stage).is_empty()
+    pub(super) fn is_final(&self, stage: &Stage) -> bool {
+        !self.parents.contains(&Some(stage.index)) && self.gifts(stage).is_empty()
     }
 
     /// Returns what other stages get from a stage.
-    pub(super) fn gifts(&self, stage: &Stage) -> Vec<Gift<'a>> {
-        let mut gifts = Vec::new();
-        for other in &self.dockerfile.stages[stage.index + 1..] {
-            for instruction in &other.instructions {
-                match instruction {
-                    Instruction::Copy(copy) if self.means(copy.from.as_ref(), other, stage) => {
-                        gifts.extend(copy.sources.iter().map(|source| match source {
-                            Source::Path(path) => Gift::Path(path.as_str()),
-                            Source::Inline(_) => Gift::Unknown,
-                        }));
-                    }
-                    Instruction::Run(run) => {
-                        let mounts = run.mounts.iter().filter_map(|mount| mount.from());
-                        let own = mounts.filter(|from| self.is(from, other, stage));
-                        gifts.extend(own.map(|_| Gift::Unknown));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        gifts
-    }
-
-    fn means(&self, from: Option<&Word>, reader: &Stage, stage: &Stage) -> bool {
-        from.is_some_and(|from| self.is(from.as_str(), reader, stage))
-    }
-
-    fn is(&self, from: &str, reader: &Stage, stage: &Stage) -> bool {
-        self.named(from.trim_matches(['"', '\'']), reader.index)
-            .is_some_and(|named| named.index == stage.index)
+    pub(super) fn gifts(&self, stage: &Stage) -> &[Gift<'a>] {
+        &self.gifts[stage.index]
     }
 
     /// Returns whether a stage runs on the target's platform. A name that has no default may be that of any stage.
@@ -118,7 +96,7 @@ impl<'a> Family<'a> {
         let first = self.line(stage)[0];
         let platform = first.from.platform.as_ref();
         platform.is_none_or(|platform| is_variable(platform, "TARGETPLATFORM"))
-            && !self.image(first).contains('$')
+            && !self.images[first.index].contains('$')
     }
 
     /// Returns whether a stage runs on the build platform.
@@ -137,6 +115,45 @@ impl<'a> Family<'a> {
         let instructions = self.line(stage).into_iter().flat_map(|stage| &stage.instructions);
         instructions.take_while(|instruction| instruction.origin().span.start < at.span.start)
     }
+}
+
+/// Returns what a stage starts from, with the defaults of the arguments before the first stage.
+fn image(dockerfile: &Dockerfile, stage: &Stage) -> String {
+    let mut image = stage.from.image.text.clone();
+    let arguments = dockerfile.global_args.iter();
+    for definition in arguments.flat_map(|arg| &arg.definitions) {
+        if let Some(value) = definition.value.as_ref().filter(|_| image.contains('$')) {
+            let name = definition.name.as_str();
+            let value = value.as_str().trim_matches(['"', '\'']);
+            image = image.replace(&format!("${{{name}}}"), value);
+            if image == format!("${name}") {
+                value.clone_into(&mut image);
+            }
+        }
+    }
+    image
+}
+
+/// Returns what a stage takes, each with the name that it takes it from.
+fn taken(stage: &Stage) -> Vec<(&str, Gift<'_>)> {
+    let mut taken = Vec::new();
+    for instruction in &stage.instructions {
+        match instruction {
+            Instruction::Copy(copy) => {
+                let Some(from) = &copy.from else { continue };
+                taken.extend(copy.sources.iter().map(|source| match source {
+                    Source::Path(path) => (from.as_str(), Gift::Path(path.as_str())),
+                    Source::Inline(_) => (from.as_str(), Gift::Unknown),
+                }));
+            }
+            Instruction::Run(run) => {
+                let mounts = run.mounts.iter().filter_map(MountFlag::from);
+                taken.extend(mounts.map(|from| (from, Gift::Unknown)));
+            }
+            _ => {}
+        }
+    }
+    taken
 }
 
 /// Returns whether a word is nothing but a variable.

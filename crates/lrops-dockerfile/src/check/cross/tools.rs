@@ -250,17 +250,14 @@ fn is_output(path: &str, outputs: &[String]) -> bool {
 
 /// Returns whether a call does something with a program that was built, which may be another platform's afterwards.
 fn touches(call: &Call, outputs: &[String]) -> bool {
-    let names = outputs.iter().map(|output| {
-        let output = output.trim_end_matches('/');
-        output.rsplit('/').next().unwrap_or(output)
-    });
     let is_harmless = HARMLESS.contains(&call.program()) || is_go_build(call);
-    let is_named = |name: &str| {
-        call.words
-            .iter()
-            .any(|word| word.text.rsplit('/').next() == Some(name))
+    let is_named = |output: &String| {
+        let place = output.trim_end_matches('/');
+        let name = place.rsplit('/').next();
+        let mut words = call.words.iter().map(|word| word.text.as_str());
+        words.any(|word| word.rsplit('/').next() == name || word.contains(place))
     };
-    !is_harmless && names.into_iter().any(is_named)
+    !is_harmless && outputs.iter().any(is_named)
 }
 
 /// Returns whether a stage starts from an image whose name is not that of one platform.

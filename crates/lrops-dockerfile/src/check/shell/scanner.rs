@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use super::{Lines, ShellWord};
 
+/// How deep `$(…)` and `${…}` may be in each other. What is deeper is read as plain text.
+const DEPTH_MAX: usize = 64;
+
 /// A simple command: its words, and the scripts that stand in them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RawCommand {
@@ -22,6 +25,8 @@ pub(super) struct Scanner<'t> {
     command: RawCommand,
     /// The names that end heredocs which begin behind the next line feed.
     heredocs: Vec<String>,
+    /// How many `$(…)` and `${…}` are open.
+    depth: usize,
 }
 
 impl<'t> Scanner<'t> {
@@ -34,6 +39,7 @@ impl<'t> Scanner<'t> {
             commands: Vec::new(),
             command: RawCommand::default(),
             heredocs: Vec::new(),
+            depth: 0,
         }
     }
 
@@ -240,7 +246,10 @@ impl<'t> Scanner<'t> {
     fn dollar(&mut self, word: &mut ShellWord) {
         let start = self.at;
         self.at += 1;
+        let is_too_deep = self.depth >= DEPTH_MAX;
+        self.depth += 1;
         match self.peek() {
+            Some('{' | '(') if is_too_deep => {}
             Some('{') => self.braces(word),
             Some('(') => self.parentheses(word),
             Some(next) if next.is_ascii_alphabetic() || next == '_' => {
@@ -251,6 +260,7 @@ impl<'t> Scanner<'t> {
             Some(next) if !next.is_whitespace() && !"\"'".contains(next) => self.skip(1),
             _ => {}
         }
+        self.depth -= 1;
         word.text.push_str(&self.text[start..self.at]);
     }
 
@@ -292,6 +302,7 @@ impl<'t> Scanner<'t> {
     /// `$(…)`: what is inside is a script, which is read by itself.
     fn parentheses(&mut self, word: &mut ShellWord) {
         let start = self.at + 1;
+        let known = self.command.substitutions.len();
         let mut depth = 0_usize;
         // Of quotes it matters only that they hide parentheses; of `case`, that its patterns have one.
         let mut cases = 0_usize;
@@ -325,6 +336,8 @@ impl<'t> Scanner<'t> {
         } else {
             self.at
         };
+        // Those inside are found when this one is read.
+        self.command.substitutions.truncate(known);
         self.command.substitutions.push(start..end.max(start));
     }
 

@@ -43,6 +43,7 @@ fn calls_are_found_behind_grammar_and_settings() {
             &["git describe", "date", "v=$(git describe; date) x"],
         ),
         ("x `uname -m`", &["uname -m", "x `uname -m`"]),
+        ("a \"$(b $(c))\"", &["c", "b $(c)", "a $(b $(c))"]),
         ("sh -ec 'A=1 go build'", &["A=1 go build", "sh -ec A=1 go build"]),
         (
             "v=$(case $a in b) c ;; *) d ;; esac) e",
@@ -121,5 +122,8 @@ fn any_text_comes_to_an_end() {
     ] {
         drop(calls(text, Lines::Separate));
         drop(calls(text, Lines::Joined('\\')));
+    }
+    for piece in ["$(", "${a:-", "\"$(", "(", "`", "sh -c 'a", "case x in ", "<<a "] {
+        drop(calls(&piece.repeat(20_000), Lines::Separate));
     }
 }
