@@ -1,9 +1,17 @@
 //! Steps that would run programs of a platform that the build platform cannot run by itself.
 
+use std::collections::BTreeMap;
+
 use lrops_model::finding::Finding;
-use lrops_model::graph::{Graph, Op, StepId};
+use lrops_model::graph::{Graph, Op, StepId, StepLabel};
 use lrops_model::platform::Platform;
 use lrops_model::request::{BuildRequest, EmulationPolicy};
+
+use crate::check::CheckOptions;
+use crate::instruction::{Dockerfile, Instruction};
+
+/// The rule of findings about steps that would be emulated.
+pub const EMULATED_RUN: &str = "EmulatedRun";
 
 /// Returns the platform whose programs a step would run under emulation, if it does.
 pub fn platform<'g>(graph: &'g Graph, build_platform: &Platform, id: StepId) -> Option<&'g Platform> {
@@ -33,7 +41,14 @@ pub fn mark(graph: &mut Graph, build_platform: &Platform) {
 }
 
 /// Says which steps would be emulated, with the cure: errors where the request denies it, nothing where it allows it.
+///
+/// `# check=skip=EmulatedRun` silences the warning. It does not make a request allow what it denies.
 pub fn findings(graph: &Graph, request: &BuildRequest) -> Vec<Finding> {
+    let mut files = Files {
+        graph,
+        request,
+        read: BTreeMap::new(),
+    };
     let finding = |(id, platform): (StepId, &Platform)| {
         let label = &graph.step(id).label;
         let message = format!(
@@ -42,8 +57,9 @@ pub fn findings(graph: &Graph, request: &BuildRequest) -> Vec<Finding> {
         );
         let finding = match request.emulation {
             EmulationPolicy::Allow => return None,
-            EmulationPolicy::Warn => Finding::warning("EmulatedRun", message),
-            EmulationPolicy::Deny => Finding::error("EmulatedRun", message),
+            EmulationPolicy::Warn if files.skips(label) => return None,
+            EmulationPolicy::Warn => Finding::warning(EMULATED_RUN, message),
+            EmulationPolicy::Deny => Finding::error(EMULATED_RUN, message),
         };
         let finding = finding.advise(format!(
             "give its stage {:?} FROM --platform=$BUILDPLATFORM and cross-compile, or COPY what it makes",
@@ -57,4 +73,30 @@ pub fn findings(graph: &Graph, request: &BuildRequest) -> Vec<Finding> {
     steps(graph, &request.build_platform)
         .filter_map(finding)
         .collect()
+}
+
+/// The Dockerfiles that steps come from, read when one is asked about.
+struct Files<'a> {
+    graph: &'a Graph,
+    request: &'a BuildRequest,
+    read: BTreeMap<String, (Dockerfile, CheckOptions)>,
+}
+
+impl Files<'_> {
+    /// Returns whether the Dockerfile of a step says that the rule is not reported there.
+    fn skips(&mut self, label: &StepLabel) -> bool {
+        let (dockerfile, options) = self.read.entry(label.file.clone()).or_insert_with(|| {
+            let text = self.graph.texts.get(&label.file).map_or("", String::as_str);
+            let (dockerfile, _) = Dockerfile::parse(text);
+            // A directive that cannot be read is an error of its own.
+            let options = CheckOptions::of(&dockerfile, &self.request.build_args).unwrap_or_default();
+            (dockerfile, options)
+        });
+        let instructions = dockerfile.stages.iter().flat_map(|stage| &stage.instructions);
+        let origin = instructions
+            .map(Instruction::origin)
+            .find(|origin| label.place.as_ref() == Some(&origin.place()));
+        let comments = origin.map_or(&[][..], |origin| &origin.comments);
+        !options.with_comments(comments).reports(EMULATED_RUN)
+    }
 }

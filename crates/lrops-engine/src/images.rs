@@ -51,6 +51,9 @@ const IMAGE_NOT_AVAILABLE: &str = "ImageNotAvailable";
 /// The rule of findings about images whose registry refuses who asks.
 pub const IMAGE_ACCESS_DENIED: &str = "ImageAccessDenied";
 
+/// The rule of findings about images whose registry gave no answer that says what the image is.
+pub const IMAGE_NOT_REACHED: &str = "ImageNotReached";
+
 impl ImageError {
     /// Returns the error at the place of the Dockerfile that names the image.
     pub(crate) fn at(self, dockerfile: &DockerfileText, place: &Place) -> BuildError {
@@ -166,6 +169,8 @@ impl<'a> Images<'a> {
                 let mut failure = failure(name, chain(&error), advice);
                 if error.problem.is_refused() {
                     failure.rule = IMAGE_ACCESS_DENIED;
+                } else if error.problem.status() != Some(404) {
+                    failure.rule = IMAGE_NOT_REACHED;
                 }
                 failure
             })?;

@@ -23,4 +23,4 @@ mod schedule;
 mod step;
 
 pub use build::{EmbeddedEngine, EngineSettings, ProvideBase};
-pub use images::IMAGE_ACCESS_DENIED;
+pub use images::{IMAGE_ACCESS_DENIED, IMAGE_NOT_REACHED};

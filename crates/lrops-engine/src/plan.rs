@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use lrops_dockerfile::check::{CheckOptions, check, lower_checked};
 use lrops_dockerfile::emulation;
 use lrops_dockerfile::instruction::Dockerfile;
-use lrops_dockerfile::lower::{ImageRef, LowerInputs, Lowered, Resolved, Stages, source_date_epoch};
+use lrops_dockerfile::lower::{ImageRef, LowerInputs, Lowered, Resolved, Stages, outline, source_date_epoch};
 use lrops_model::engine::BuildError;
 use lrops_model::event::{BuildEvent, StepName, StepOutcome};
 use lrops_model::finding::{Finding, Place, Severity};
@@ -17,7 +17,7 @@ use lrops_model::request::{
 };
 use lrops_model::timestamp::Timestamp;
 
-use crate::images::{Images, ResolvedImage};
+use crate::images::{IMAGE_ACCESS_DENIED, IMAGE_NOT_REACHED, Images, ResolvedImage};
 use crate::reporter::Reporter;
 
 /// How deep contexts may be builds of their own. A configuration that needs more is a circle.
@@ -112,7 +112,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Says what is wrong or doubtful in the Dockerfile, all stages included unless a target is asked for. Images that
-    /// cannot be had are among the findings.
+    /// cannot be had are among the findings; where a registry cannot be asked that is no mistake of the Dockerfile.
     ///
     /// # Errors
     /// When the request was cancelled.
@@ -139,6 +139,10 @@ impl<'a> Planner<'a> {
                 .collect();
             if needs.is_empty() {
                 findings.extend(checked.findings);
+                findings.extend(emulation::findings(
+                    &outline(&dockerfile, &inputs).graph,
+                    self.request,
+                ));
                 return Ok(findings);
             }
             for (image, place) in needs {
@@ -147,7 +151,7 @@ impl<'a> Planner<'a> {
                         inputs.images.insert(image, resolved);
                     }
                     Err(BuildError::Dockerfile { findings: more, .. }) => {
-                        findings.extend(more);
+                        findings.extend(more.into_iter().map(not_looked_at));
                         missing.insert(image);
                     }
                     Err(error) => return Err(error),
@@ -373,6 +377,18 @@ impl<'a> Planner<'a> {
 /// Returns whether people are shown an op as a step of its own.
 pub fn is_shown(op: &Op) -> bool {
     !matches!(op, Op::Context(_) | Op::Merge(_))
+}
+
+/// What could not be asked for was not looked at, and may be right.
+fn not_looked_at(finding: Finding) -> Finding {
+    if finding.rule != IMAGE_NOT_REACHED && finding.rule != IMAGE_ACCESS_DENIED {
+        return finding;
+    }
+    Finding {
+        severity: Severity::Warning,
+        message: format!("what starts from it was not looked at: {}", finding.message),
+        ..finding
+    }
 }
 
 fn count(number: usize) -> u32 {

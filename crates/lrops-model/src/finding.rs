@@ -18,6 +18,9 @@ pub struct Finding {
     pub place: Option<Place>,
     /// What to do next.
     pub advice: Option<String>,
+    /// What mends it, when that is safe to do by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cure: Option<Box<Cure>>,
 }
 
 impl Finding {
@@ -38,6 +41,7 @@ impl Finding {
             message,
             place: None,
             advice: None,
+            cure: None,
         }
     }
 
@@ -52,6 +56,34 @@ impl Finding {
         self.advice = Some(advice.into());
         self
     }
+
+    /// Returns the finding with the edits that mend it.
+    pub fn mended_by(mut self, edits: Vec<Edit>) -> Self {
+        self.cure = Some(Box::new(Cure { edits }));
+        self
+    }
+
+    /// Returns the edits that mend it; none when it has no cure.
+    pub fn edits(&self) -> &[Edit] {
+        self.cure.as_ref().map_or(&[], |cure| &cure.edits)
+    }
+}
+
+/// What mends a finding: all of the edits together, or none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cure {
+    /// The edits, in any order; none touches another one.
+    pub edits: Vec<Edit>,
+}
+
+/// A piece of a text, and what it is replaced by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Edit {
+    /// Bytes from the start of the text; none where something is put in.
+    pub span: Range<usize>,
+    /// What takes their place.
+    pub text: String,
 }
 
 /// How grave a finding is.

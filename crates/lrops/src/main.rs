@@ -16,6 +16,7 @@ mod arguments;
 mod commands;
 mod configuration;
 mod delivery;
+mod diff;
 mod environment;
 mod failure;
 mod farm;

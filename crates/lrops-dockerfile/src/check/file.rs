@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use lrops_model::finding::Finding;
+use lrops_model::finding::{Cure, Edit, Finding};
 
 use super::{CheckOptions, rules};
 use crate::instruction::{Arg, Dockerfile, Instruction, Origin, Stage};
-use crate::syntax::quoted;
+use crate::syntax::{Word, quoted};
 
 /// Names that mean something else than a stage.
 const RESERVED: [&str; 2] = ["context", "scratch"];
@@ -61,7 +61,13 @@ impl File<'_> {
                 "'{keyword}' and '{}' keywords' casing do not match",
                 from.origin.keyword
             );
+            let right = if Case::of(&from.origin.keyword.text) == Some(Case::Small) {
+                keyword.text.to_lowercase()
+            } else {
+                keyword.text.to_uppercase()
+            };
             self.warn(&options, rules::FROM_AS_CASING, message, &from.origin);
+            self.mend(rules::FROM_AS_CASING, keyword, right);
         }
         self.description("FROM", &[name.text.to_lowercase().as_str()], &from.origin);
     }
@@ -160,7 +166,20 @@ impl File<'_> {
                     message,
                     origin,
                 );
+                self.mend(rules::CONSISTENT_INSTRUCTION_CASING, &origin.keyword, right);
             }
+        }
+    }
+
+    /// Gives the finding that was just made the cure to write a word otherwise.
+    fn mend(&mut self, rule: &str, word: &Word, text: String) {
+        let last = self.findings.last_mut().filter(|finding| finding.rule == rule);
+        // A rule that is skipped made none, and a word that is not as it was read is left alone.
+        if let Some(finding) = last.filter(|_| word.span.len() == word.text.len()) {
+            let span = word.span.clone();
+            finding.cure = Some(Box::new(Cure {
+                edits: vec![Edit { span, text }],
+            }));
         }
     }
 

@@ -5,14 +5,17 @@
 //! that the text alone decides are here; those that need a stage's variables or its base image are reported while the
 //! stage is lowered, so a build reports them for the stages that it needs, and [`check`] for all.
 
+mod architectures;
 mod cross;
+mod cure;
 mod file;
 mod options;
 pub(crate) mod rules;
-mod shell_text;
+mod shell;
 #[cfg(test)]
 mod tests;
 
+pub use cure::{CURE_ROUNDS_MAX, Cured, cure};
 pub use options::{CheckOptions, CheckOptionsError};
 
 pub(crate) use cross::cross_findings;
@@ -32,15 +35,16 @@ pub use crate::lower::Stages;
 pub use rules::OWN as OWN_RULES;
 
 /// Returns what is doubtful in a Dockerfile that is built for these platforms, by lrops' own rules. Its check options are
-/// minded; those that cannot be read are somebody else's finding.
+/// minded; those that cannot be read are somebody else's finding. `text` is what the Dockerfile was read from.
 pub fn cross_platform(
+    text: &str,
     dockerfile: &Dockerfile,
     platforms: &[Platform],
     build_args: &BTreeMap<String, String>,
 ) -> Vec<Finding> {
     match CheckOptions::of(dockerfile, build_args) {
         Ok(options) => {
-            let mut findings = cross_findings(dockerfile, platforms, &options);
+            let mut findings = cross_findings(text, dockerfile, platforms, &options);
             findings.extend(options.violation(&findings));
             findings
         }

@@ -31,10 +31,11 @@ pub(crate) const GOARM_MISSING: &str = "GoarmMissing";
 pub(crate) const PLATFORM_ARG_DEFAULT: &str = "PlatformArgDefault";
 pub(crate) const PLATFORM_ARG_UNDECLARED: &str = "PlatformArgUndeclared";
 pub(crate) const PLATFORM_OF_STAGE: &str = "PlatformOfStage";
+pub(crate) const SINGLE_PLATFORM_DIGEST: &str = "SinglePlatformDigest";
 pub(crate) const TOOLS_ON_TARGET_PLATFORM: &str = "ToolsOnTargetPlatform";
 
 /// lrops' own rules.
-pub const OWN: [&str; 9] = [
+pub const OWN: [&str; 10] = [
     ARCHITECTURE_FALLBACK,
     CGO_WITHOUT_CROSS_COMPILER,
     CROSS_GO_INSTALL,
@@ -43,6 +44,7 @@ pub const OWN: [&str; 9] = [
     PLATFORM_ARG_DEFAULT,
     PLATFORM_ARG_UNDECLARED,
     PLATFORM_OF_STAGE,
+    SINGLE_PLATFORM_DIGEST,
     TOOLS_ON_TARGET_PLATFORM,
 ];
 

@@ -169,6 +169,7 @@ impl StageLowering<'_> {
             Resolved::Image { config, graph, root } => {
                 self.adopt(&graph);
                 self.warn_of_other_platform(name, platform, &config);
+                self.note_digest(name, platform, &config);
                 state.start_from_image(root, *config);
             }
         }

@@ -15,6 +15,7 @@ mod arguments;
 mod base;
 mod circle;
 mod contexts;
+mod digests;
 mod environment;
 mod epoch;
 mod files;
@@ -46,6 +47,7 @@ use lrops_model::platform::Platform;
 use crate::check::{CheckOptions, cross_findings, file_findings};
 use crate::instruction::Dockerfile;
 use crate::patterns::PathPatterns;
+use digests::Pinned;
 use stage::StageLowering;
 
 /// What lowering has to know besides the Dockerfile.
@@ -204,8 +206,13 @@ pub(crate) fn pass(dockerfile: &Dockerfile, inputs: &LowerInputs, scope: &Scope)
         }
     };
     pass.findings = file_findings(dockerfile, &options);
-    pass.findings
-        .extend(cross_findings(dockerfile, &inputs.platforms, &options));
+    pass.findings.extend(cross_findings(
+        &inputs.text,
+        dockerfile,
+        &inputs.platforms,
+        &options,
+    ));
+    let mut pinned = Pinned::default();
     for platform in &inputs.platforms {
         let mut lowering = StageLowering::new(dockerfile, inputs, platform, &mut pass.graph, scope, &options);
         let image = lowering.target_image();
@@ -215,9 +222,11 @@ pub(crate) fn pass(dockerfile: &Dockerfile, inputs: &LowerInputs, scope: &Scope)
                 pass.findings.push(finding);
             }
         }
+        pinned.append(lowering.pinned);
         pass.needs.append(&mut lowering.needs);
         pass.graph.images.extend(image);
     }
+    pass.findings.extend(pinned.findings());
     pass.findings
         .sort_by_key(|finding| finding.place.as_ref().map_or(0, |place| place.span.start));
     if pass.needs.is_empty() {

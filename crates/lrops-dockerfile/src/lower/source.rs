@@ -146,7 +146,8 @@ impl StageLowering<'_> {
     fn image_files(&mut self, name: &str, span: &Range<usize>) -> Option<SourceFiles> {
         match self.resolve(name, &self.target.clone(), span)? {
             Resolved::Directory { context } => Some(SourceFiles(Some(self.context_step(&context)))),
-            Resolved::Image { graph, root, .. } => {
+            Resolved::Image { config, graph, root } => {
+                self.note_digest(name, self.target, &config);
                 self.adopt(&graph);
                 if let Some(root) = root {
                     let label = StepLabel {

@@ -10,6 +10,7 @@ use lrops_model::platform::Platform;
 
 use super::base::Base;
 use super::contexts::is_named_context;
+use super::digests::Pinned;
 use super::environment::Environment;
 use super::report::{Spot, SpotSource};
 use super::source::From;
@@ -36,6 +37,8 @@ pub(super) struct StageLowering<'a> {
     /// Stages that were lowered, by number; `None` while one waits for an image or is wrong.
     done: BTreeMap<usize, Option<Rc<StageState>>>,
     pub(super) needs: BTreeMap<ImageRef, Place>,
+    /// Images that are taken by the digest of another platform's manifest.
+    pub(super) pinned: Pinned,
     pub(super) findings: Vec<Finding>,
     /// How many of the findings are errors.
     pub(super) errors: usize,
@@ -64,6 +67,7 @@ impl<'a> StageLowering<'a> {
             circular: BTreeSet::new(),
             done: BTreeMap::new(),
             needs: BTreeMap::new(),
+            pinned: Pinned::default(),
             findings: Vec::new(),
             errors: 0,
             spot: Spot {

@@ -18,6 +18,13 @@ Examples:
   lrops build --output type=oci,dest=out/app,tar=false --emulation deny .
   lrops build --check";
 
+pub(super) const CHECK: &str = "\
+Examples:
+  lrops check
+  lrops check --platform linux/amd64,linux/arm64,linux/arm/v7 --fix
+  lrops check --diff -f Dockerfile -f Dockerfile.tools | git apply
+  lrops check --format json path/to/project";
+
 pub(super) const PLAN: &str = "\
 Examples:
   lrops plan

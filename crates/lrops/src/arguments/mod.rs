@@ -3,6 +3,7 @@
 
 mod build;
 mod builder;
+mod check;
 mod doctor;
 mod examples;
 mod image;
@@ -23,6 +24,7 @@ pub(crate) use builder::{
     BuilderArguments, BuilderCommand, InspectBuilderArguments, ListArguments, RemoveBuilderArguments,
     SetupArguments,
 };
+pub(crate) use check::CheckArguments;
 pub(crate) use doctor::DoctorArguments;
 pub(crate) use examples::HEADING;
 pub(crate) use image::{
@@ -61,6 +63,9 @@ pub(crate) enum Command {
     /// Build an image from a Dockerfile
     #[command(alias = "b", after_help = examples::BUILD)]
     Build(Box<BuildArguments>),
+    /// Look for mistakes in Dockerfiles, and mend those that can be mended safely
+    #[command(visible_alias = "lint", after_help = examples::CHECK)]
+    Check(Box<CheckArguments>),
     /// Show what a build would do, and do nothing
     #[command(after_help = examples::PLAN)]
     Plan(Box<PlanArguments>),

@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &BuildArguments, environment: &Environment) -> Resu
         say(&report::notice(notice));
     }
     match intent.method {
-        Method::Check(format) => check::check(&intent, format, environment),
+        Method::Check(format) => check::of_build(intent, format, environment),
         Method::Plan(format) => plan::plan(&intent, format, environment),
         Method::Describe(ref method) => describe(&intent, method, environment),
         Method::Build => build(&intent, environment),

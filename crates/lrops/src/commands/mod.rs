@@ -40,6 +40,7 @@ pub(crate) fn run(command_line: CommandLine, environment: &Environment) -> Resul
     match command_line.command {
         Command::Init(arguments) => init::run(&arguments, environment),
         Command::Build(arguments) => build::run(&arguments, environment),
+        Command::Check(arguments) => check::run(&arguments, environment),
         Command::Plan(arguments) => plan::run(&arguments, environment),
         Command::Verify(arguments) => verify::run(&arguments, environment),
         Command::Push(arguments) => push::run(&arguments, environment),

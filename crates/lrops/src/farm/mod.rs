@@ -289,8 +289,9 @@ pub(crate) fn emulation_findings(graph: &Graph, request: &BuildRequest) -> Resul
 
 /// Returns what lrops' own rules say of a request's Dockerfile. Those of Docker's are reported by whoever builds.
 fn doubts(request: &BuildRequest) -> Vec<Finding> {
-    let (dockerfile, _) = Dockerfile::parse(&request.dockerfile.text);
-    cross_platform(&dockerfile, &request.platforms, &request.build_args)
+    let text = &request.dockerfile.text;
+    let (dockerfile, _) = Dockerfile::parse(text);
+    cross_platform(text, &dockerfile, &request.platforms, &request.build_args)
 }
 
 /// Stops where findings are errors.

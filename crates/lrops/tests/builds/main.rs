@@ -5,6 +5,7 @@
 
 mod alpine;
 mod cache;
+mod checks;
 mod contexts;
 mod failure;
 mod interoperation;

@@ -55,6 +55,7 @@ fn an_unknown_target_names_the_stages() {
                 advice: Some(
                     "did you mean runtime?",
                 ),
+                cure: None,
             },
         ]
     "#]]

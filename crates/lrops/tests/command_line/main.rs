@@ -1,5 +1,7 @@
 //! The program as a user starts it: exit codes and what goes where, as far as no engine is needed.
 
+mod check;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -25,12 +27,16 @@ impl Desk {
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
+        Ran(self.command(arguments).output().unwrap())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lrops"));
         command.args(arguments).current_dir(self.path()).env_clear();
         command
             .env("HOME", self.path())
             .env("LROPS_ROOT", self.path().join("store"));
-        Ran(command.output().unwrap())
+        command
     }
 }
 
