@@ -5,6 +5,7 @@
 
 mod mend;
 
+use lrops_buildx::quoted;
 use lrops_model::finding::{Finding, Severity};
 use lrops_model::platform::Platform;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use super::build::open;
 use super::{print, print_json, say};
 use crate::amounts;
 use crate::arguments::{CheckArguments, Format, ProgressMode};
-use crate::environment::{Environment, quoted};
+use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::report::{self, Source};
 use crate::request::{Intent, resolve};
