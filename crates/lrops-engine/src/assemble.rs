@@ -29,8 +29,12 @@ pub(crate) fn assemble(
     reporter: &Reporter<'_>,
 ) -> Result<Descriptor, BuildError> {
     let mut manifests = Vec::new();
-    for image in &graph.images {
-        let descriptor = manifest(request, graph, image, layers, store)?;
+    for (image, manifest) in graph
+        .images
+        .iter()
+        .zip(manifests_of(request, graph, layers, store))
+    {
+        let descriptor = manifest?;
         reporter.event(BuildEvent::Image {
             platform: Some(image.platform.clone()),
             descriptor: descriptor.clone(),
@@ -52,6 +56,27 @@ pub(crate) fn assemble(
         descriptor: descriptor.clone(),
     });
     Ok(descriptor)
+}
+
+/// Writes the documents of all platforms side by side: nearly all of their time is waiting for the disk.
+fn manifests_of(
+    request: &BuildRequest,
+    graph: &Graph,
+    layers: &Layers,
+    store: &dyn BlobStore,
+) -> Vec<Result<Descriptor, BuildError>> {
+    std::thread::scope(|scope| {
+        let write = |image| scope.spawn(move || manifest(request, graph, image, layers, store));
+        let threads: Vec<_> = graph.images.iter().map(write).collect();
+        threads
+            .into_iter()
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    })
 }
 
 fn manifest(

@@ -88,6 +88,11 @@ impl Records {
         record
     }
 
+    /// Returns whether there is a record of this key, whatever is in it.
+    pub(crate) fn contains(&self, key: &Digest) -> bool {
+        self.path(key).exists()
+    }
+
     /// Writes the record of this key, replacing an older one.
     ///
     /// # Errors

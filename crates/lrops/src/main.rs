@@ -17,6 +17,7 @@ mod commands;
 mod configuration;
 mod delivery;
 mod diff;
+mod early;
 mod environment;
 mod failure;
 mod farm;

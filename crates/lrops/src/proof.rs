@@ -6,7 +6,7 @@ use lrops_model::finding::Severity;
 use lrops_model::image::{ImageNode, walk_image};
 use lrops_model::oci::Descriptor;
 use lrops_store::store::Store;
-use lrops_store::verify::{Expectations, Report, VerifyError, verify_image, verify_stored};
+use lrops_store::verify::{Expectations, Report, VerifyError, read_early, verify_image, verify_stored};
 
 use crate::amounts;
 use crate::failure::Failure;
@@ -71,6 +71,12 @@ pub(crate) fn prove_built(
 ) -> Result<Verdict, Failure> {
     let report = verify_stored(store, root, expectations, cancel).map_err(stopped)?;
     verdict(store.layout(), root, report, cancel)
+}
+
+/// Reads a layer while the build that made it still runs, so that [`prove_built`] has less to read. Returns whether there is a
+/// point in going on.
+pub(crate) fn begin(store: &Store, layer: &Descriptor, cancel: &CancelToken) -> bool {
+    read_early(store, layer, cancel).is_ok()
 }
 
 fn verdict(

@@ -173,7 +173,7 @@ fn work(
     Ok(scans)
 }
 
-fn layer(
+pub(super) fn layer(
     source: &dyn BlobSource,
     store: Option<&Store>,
     layer: &Descriptor,

@@ -81,6 +81,19 @@ pub fn verify_stored(
     verify(store.layout(), Some(store), root, expectations, cancel)
 }
 
+/// Reads a layer of the store for a [`verify_stored`] to come, unless it is remembered. What is wrong with it is told then.
+///
+/// # Errors
+/// As [`verify_image`].
+pub fn read_early(store: &Store, layer: &Descriptor, cancel: &CancelToken) -> Result<(), VerifyError> {
+    match layer.media_type.layer_compression() {
+        Some(compression) if !remembered::is_remembered(store, layer) => {
+            layers::layer(store.layout(), Some(store), layer, compression, cancel).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
 fn verify(
     source: &dyn BlobSource,
     store: Option<&Store>,

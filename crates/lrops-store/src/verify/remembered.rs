@@ -35,6 +35,11 @@ pub(super) fn identity(store: &Store, layer: &Descriptor) -> Option<Identity> {
     (metadata.is_file() && metadata.len() == layer.size).then(|| Identity::of_file(&metadata))
 }
 
+/// Returns whether there is a record of a layer, whatever it is worth.
+pub(super) fn is_remembered(store: &Store, layer: &Descriptor) -> bool {
+    store.readings().contains(&layer.digest)
+}
+
 /// Returns what reading a layer gave whose file has this identity.
 pub(super) fn recall(
     store: &Store,

@@ -62,7 +62,7 @@ pub(super) enum Change {
     Directory,
     /// A regular file, with what is known if it is an ELF file that matters.
     File(Option<Arc<ElfFile>>),
-    Symlink(Box<[u8]>),
+    Symlink(#[serde(with = "text")] Box<[u8]>),
     /// Another name for the file at this path.
     HardLink(PathBuf),
     /// A device or a pipe.
@@ -71,6 +71,19 @@ pub(super) enum Change {
     Whiteout,
     /// Removes what lower layers have in the directory.
     Opaque,
+}
+
+/// Bytes as text, which is a fifth as long as a list of numbers. What is no UTF-8 is not written.
+mod text {
+    use serde::{Deserialize, Deserializer, Serializer, ser::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(std::str::from_utf8(bytes).map_err(S::Error::custom)?)
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Box<[u8]>, D::Error> {
+        Ok(String::deserialize(deserializer)?.into_bytes().into())
+    }
 }
 
 /// Reads a layer. The content of a damaged one is not believed.

@@ -15,13 +15,14 @@ use super::summary::{Summary, summary};
 use super::{by_builder, check, metadata, plan, print, push, say, verify};
 use crate::arguments::{BuildArguments, EngineName, ProgressMode};
 use crate::delivery::Delivery;
+use crate::early::EarlyWork;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::farm::{self, Farm};
 use crate::image::{self, Row};
 use crate::progress::Progress;
 use crate::proof::{self, Proved};
-use crate::publish::{EarlyPush, Means, Publication, Tagging};
+use crate::publish::{Means, Publication, Tagging};
 use crate::report;
 use crate::request::{Destination, Intent, Method, Output, PublishWish, resolve};
 use crate::session::{Session, Use};
@@ -167,10 +168,7 @@ fn build_and_deliver(
     let on_event = |event: BuildEvent| progress.event(&event);
     let carrier = Carrier::prepare(intent, session, progress, environment)?;
     let Some(wish) = &intent.publish else {
-        let root = carrier.build_into_store(intent, session, &on_event)?;
-        let proved = activity(progress, "verifying the image", || {
-            prove(intent, session, progress, &root)
-        })?;
+        let proved = build_and_prove(&carrier, intent, session, progress, &|_| {})?;
         let built = deliver(intent, session, progress, &proved)?;
         carrier.deliver_besides(intent, session, progress)?;
         return Ok(built);
@@ -333,25 +331,49 @@ fn build_while_sending(
     }
     let parallel = intent.publish.as_ref().map_or(1, |wish| wish.settings.parallel);
     std::thread::scope(|scope| {
-        let early = EarlyPush::start(scope, publication, session.store.layout(), parallel);
-        let on_event = |event: BuildEvent| {
-            if let BuildEvent::Layer { descriptor } = &event {
-                early.give(descriptor);
-            }
-            progress.event(&event);
-        };
-        let root = carrier.build_into_store(intent, session, &on_event);
-        // The last layers are on their way while all is looked at.
-        let proved = root.and_then(|root| {
-            activity(progress, "verifying the image", || {
-                prove(intent, session, progress, &root)
-            })
+        let early = EarlyWork::start(scope, parallel, |layer| {
+            publication.blob(session.store.layout(), layer).is_ok()
         });
+        // The last layers are on their way while all is looked at.
+        let proved = build_and_prove(carrier, intent, session, progress, &|layer| early.give(layer));
         if proved.is_err() {
             publishing.cancel.cancel();
         }
         early.finish();
         proved
+    })
+}
+
+/// Builds and proves; layers are read while other steps still run.
+fn build_and_prove(
+    carrier: &Carrier<'_>,
+    intent: &Intent,
+    session: &Session,
+    progress: &Progress,
+    on_layer: &(dyn Fn(&Descriptor) + Send + Sync),
+) -> Result<Proved, Failure> {
+    let cancel = &intent.request.cancel;
+    std::thread::scope(|scope| {
+        let reading = EarlyWork::start(scope, 1, |layer| proof::begin(&session.store, layer, cancel));
+        let on_event = |event: BuildEvent| {
+            if let BuildEvent::Layer { descriptor } = &event {
+                on_layer(descriptor);
+                reading.give(descriptor);
+            }
+            progress.event(&event);
+        };
+        let root = carrier.build_into_store(intent, session, &on_event);
+        let root = match root {
+            Ok(root) => root,
+            Err(failure) => {
+                reading.abandon();
+                return Err(failure);
+            }
+        };
+        activity(progress, "verifying the image", || {
+            reading.finish();
+            prove(intent, session, progress, &root)
+        })
     })
 }
 

@@ -3,7 +3,6 @@
 //! What proves an image is [`crate::proof::Proved`], which documents and tags cannot be published without.
 
 mod board;
-mod early;
 
 use std::collections::BTreeSet;
 
@@ -19,7 +18,6 @@ use lrops_remote::registry::{
 };
 
 pub(crate) use board::{Board, Sent};
-pub(crate) use early::EarlyPush;
 
 use crate::failure::registry_error;
 use crate::proof::Proved;

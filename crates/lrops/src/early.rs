@@ -1,47 +1,41 @@
-//! Sends blobs while the build that makes them still runs.
+//! Work on layers while the build that makes them still runs.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use lrops_model::blob::BlobSource;
 use lrops_model::digest::Digest;
 use lrops_model::oci::Descriptor;
 
-use super::Publication;
-
-/// Threads that send what they are given, until something fails.
+/// Threads that do one thing with every layer that they are given, until something fails.
 ///
-/// What fails here is not lost: the publication sends it again when the build has ended, and says then what is wrong. Till
-/// then nothing else is tried, for a registry that is ill would cost every layer its retries.
-pub(crate) struct EarlyPush<'scope> {
+/// What fails here is not lost: whoever comes after the build does it again, and says then what is wrong. Till then nothing
+/// else is tried, for a registry that is ill would cost every layer its retries.
+pub(crate) struct EarlyWork<'scope> {
     sender: Mutex<Option<Sender<Descriptor>>>,
     given: Mutex<BTreeSet<Digest>>,
+    failed: Arc<AtomicBool>,
     threads: Vec<ScopedJoinHandle<'scope, ()>>,
 }
 
-impl<'scope> EarlyPush<'scope> {
-    /// Starts so many threads, which read blobs from `source`.
+impl<'scope> EarlyWork<'scope> {
+    /// Starts so many threads; `work` returns whether it succeeded.
     pub(crate) fn start<'env>(
         scope: &'scope Scope<'scope, 'env>,
-        publication: &'scope Publication<'scope>,
-        source: &'scope dyn BlobSource,
         threads: usize,
+        work: impl Fn(&Descriptor) -> bool + Clone + Send + 'scope,
     ) -> Self {
         let (sender, receiver) = channel();
-        let failed = std::sync::Arc::new(AtomicBool::new(false));
-        let receiver = std::sync::Arc::new(Mutex::new(receiver));
+        let failed = Arc::new(AtomicBool::new(false));
+        let receiver = Arc::new(Mutex::new(receiver));
         let threads = (0..threads.max(1))
             .map(|_| {
-                let (receiver, failed) = (std::sync::Arc::clone(&receiver), std::sync::Arc::clone(&failed));
+                let (receiver, failed, work) = (Arc::clone(&receiver), Arc::clone(&failed), work.clone());
                 scope.spawn(move || {
                     while let Some(descriptor) = next(&receiver) {
-                        if failed.load(Ordering::Relaxed) {
-                            continue;
-                        }
-                        if publication.blob(source, &descriptor).is_err() {
+                        if !failed.load(Ordering::Relaxed) && !work(&descriptor) {
                             failed.store(true, Ordering::Relaxed);
                         }
                     }
@@ -51,11 +45,12 @@ impl<'scope> EarlyPush<'scope> {
         Self {
             sender: Mutex::new(Some(sender)),
             given: Mutex::default(),
+            failed,
             threads,
         }
     }
 
-    /// Takes a blob that is in the source now.
+    /// Takes a layer that is in the store now.
     pub(crate) fn give(&self, descriptor: &Descriptor) {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         if !given.insert(descriptor.digest) {
@@ -68,7 +63,12 @@ impl<'scope> EarlyPush<'scope> {
         }
     }
 
-    /// Waits until all that was given was sent, or has failed.
+    /// Begins nothing more: the build has failed.
+    pub(crate) fn abandon(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until all that was given is done, or has failed.
     pub(crate) fn finish(self) {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
         for thread in self.threads {
