@@ -4,13 +4,15 @@ set -eu
 
 : "${DATABASE_URL:?is not set: the database of LiveReview, postgres://USER:PASSWORD@HOST/NAME}"
 
-seconds=0
-until pg_isready --quiet --dbname="$DATABASE_URL"; do
-    if [ "$seconds" -ge "${DATABASE_WAIT_SECONDS:-60}" ]; then
-        echo "livereview: the database did not answer within $seconds s" >&2
+# The first process of a container gets no default for signals: without this, it would have to be killed.
+trap 'exit 143' TERM
+patience=${DATABASE_WAIT_SECONDS:-60}
+deadline=$(($(date +%s) + patience))
+until pg_isready --quiet --timeout=1 --dbname="$DATABASE_URL"; do
+    if [ "$(date +%s)" -ge "$deadline" ]; then
+        echo "livereview: the database did not answer within $patience s" >&2
         exit 1
     fi
-    seconds=$((seconds + 1))
     sleep 1
 done
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lrops_model::platform::Platform;
 use lrops_sandbox::trial::Attempt;
-use lrops_sandbox::{is_static, machine_emulates};
+use lrops_sandbox::{is_known, is_static, machine_emulates};
 
 /// How a platform's programs are emulated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,12 @@ pub enum Means {
 /// Why a platform's programs cannot be emulated.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum NoEmulation {
+    /// What its programs look like is not known, so that the kernel cannot be told.
+    #[error("lrops does not know what programs of {platform} look like, so it cannot have them emulated")]
+    UnknownPlatform {
+        /// The platform.
+        platform: Platform,
+    },
     /// There is no program for it.
     #[error("there is no {name} in {}", listed(directories))]
     NoProgram {
@@ -48,6 +54,10 @@ pub enum NoEmulation {
 /// # Errors
 /// When there is neither.
 pub fn means(platform: &Platform, directories: &[PathBuf], table: &Attempt) -> Result<Means, NoEmulation> {
+    if !is_known(platform) {
+        let platform = platform.clone();
+        return Err(NoEmulation::UnknownPlatform { platform });
+    }
     let program = find(platform, directories).and_then(|program| match table {
         Attempt::Fails { message } => Err(NoEmulation::NoTable {
             message: message.clone(),

@@ -25,7 +25,8 @@ pub mod users;
 pub use enter::{EnterError, Identity, Mapping, NamespaceCause, SingleReason, enter};
 pub use run::{
     CommandError, Emulator, Exit, ExtraHost, Mount, MountKind, Network, NewPrivileges, RootAccess, RunError,
-    RunSpec, Secret, Security, Step, Stream, UserSpec, is_static, machine_emulates, run, run_if_child,
+    RunSpec, Secret, Security, Step, Stream, UserSpec, is_known, is_static, machine_emulates, run,
+    run_if_child,
 };
 pub use snapshot::{
     ActiveSnapshot, Changes, CopySnapshotter, OverlaySnapshotter, ParseSnapshotIdError, SnapshotError,

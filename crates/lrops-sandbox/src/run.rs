@@ -20,7 +20,7 @@ mod spec;
 mod supervisor;
 
 pub(crate) use emulation::try_table;
-pub use emulation::{is_static, machine_emulates};
+pub use emulation::{is_known, is_static, machine_emulates};
 pub use error::{CommandError, RunError, Step};
 pub use init::run_if_child;
 pub use spec::{

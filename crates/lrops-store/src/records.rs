@@ -122,6 +122,10 @@ impl Records {
             source,
         };
         let bytes = serde_json::to_vec(record).map_err(|error| failed(error.into()))?;
+        if bytes.len() as u64 > RECORD_BYTES_MAX {
+            let message = format!("a record of {} bytes is longer than is believed", bytes.len());
+            return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, message)));
+        }
         write(&self.temporary, &path, &bytes).map_err(failed)
     }
 

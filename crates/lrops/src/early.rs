@@ -16,7 +16,6 @@ use lrops_model::oci::Descriptor;
 pub(crate) struct EarlyWork<'scope> {
     sender: Mutex<Option<Sender<Descriptor>>>,
     given: Mutex<BTreeSet<Digest>>,
-    failed: Arc<AtomicBool>,
     threads: Vec<ScopedJoinHandle<'scope, ()>>,
 }
 
@@ -45,7 +44,6 @@ impl<'scope> EarlyWork<'scope> {
         Self {
             sender: Mutex::new(Some(sender)),
             given: Mutex::default(),
-            failed,
             threads,
         }
     }
@@ -61,11 +59,6 @@ impl<'scope> EarlyWork<'scope> {
             // Nobody listens only when all threads have panicked, and joining them says so.
             let _ = sender.send(descriptor.clone());
         }
-    }
-
-    /// Begins nothing more: the build has failed.
-    pub(crate) fn abandon(&self) {
-        self.failed.store(true, Ordering::Relaxed);
     }
 
     /// Waits until all that was given is done, or has failed.

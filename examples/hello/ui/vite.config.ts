@@ -8,7 +8,7 @@ export default defineConfig({
     reportCompressedSize: false,
   },
   server: {
-    // `npm run dev` beside `go run ./server` gives the page with live reload.
+    // `npm run dev` beside `go -C server run .` gives the page with live reload.
     proxy: { "/api": "http://127.0.0.1:8080" },
   },
 });

@@ -8,18 +8,26 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"example.com/livereview/webui"
 )
 
-// requestBytesMax is the longest request, most of which is a diff.
-const requestBytesMax = 1 << 20
+const (
+	// requestBytesMax is the longest request, most of which is a diff.
+	requestBytesMax = 1 << 20
+
+	// healthTimeout is how long the database may take to answer.
+	healthTimeout = 3 * time.Second
+)
 
 // newHandler gives the whole web site. healthy says whether the database answers.
 func newHandler(reviews *reviews, healthy func(context.Context) error) http.Handler {
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /health", func(response http.ResponseWriter, request *http.Request) {
-		if err := healthy(request.Context()); err != nil {
+		ctx, cancel := context.WithTimeout(request.Context(), healthTimeout)
+		defer cancel()
+		if err := healthy(ctx); err != nil {
 			slog.Warn("the database does not answer", "error", err)
 			answer(response, http.StatusServiceUnavailable, map[string]string{"error": "the database does not answer"})
 			return
@@ -42,6 +50,10 @@ func newHandler(reviews *reviews, healthy func(context.Context) error) http.Hand
 		}
 		if strings.TrimSpace(wanted.Title) == "" || strings.TrimSpace(wanted.Author) == "" {
 			answer(response, http.StatusBadRequest, map[string]string{"error": "a review has a title and an author"})
+			return
+		}
+		if strings.ContainsRune(wanted.Title+wanted.Author+wanted.Diff, 0) {
+			answer(response, http.StatusBadRequest, map[string]string{"error": "a review is text, without the character NUL"})
 			return
 		}
 		opened, err := reviews.open(request.Context(), wanted.Title, wanted.Author, wanted.Diff)

@@ -30,6 +30,7 @@ func TestAnswersWithoutADatabase(t *testing.T) {
 		"no JSON":            {"POST", "/api/reviews", "{", nil, http.StatusBadRequest, "not JSON"},
 		"too long":           {"POST", "/api/reviews", `{"title":"` + strings.Repeat("x", requestBytesMax), nil, http.StatusBadRequest, "too large"},
 		"no title":           {"POST", "/api/reviews", `{"title":" ","author":"a"}`, nil, http.StatusBadRequest, "a title and an author"},
+		"no text":            {"POST", "/api/reviews", `{"title":"t","author":"a","diff":"\u0000"}`, nil, http.StatusBadRequest, "NUL"},
 		"no number":          {"GET", "/api/reviews/x", "", nil, http.StatusNotFound, "no such review"},
 		"no verb":            {"POST", "/api/reviews/1/merge", "", nil, http.StatusMethodNotAllowed, ""},
 		"page before its UI": {"GET", "/", "", nil, http.StatusOK, "<!doctype html>"},

@@ -25,7 +25,8 @@ var (
 )
 
 const (
-	// Orchestrators send SIGKILL ten seconds after SIGTERM or later. The last requests and then the last jobs have this long each.
+	// Orchestrators send SIGKILL ten seconds after SIGTERM or later. The last requests and then the last jobs have this long each;
+	// what is not done then is cut off.
 	shutdownTimeout = 4 * time.Second
 
 	// A client that sends its headers one byte at a time would otherwise hold a connection for ever.
@@ -84,7 +85,10 @@ func run(ctx context.Context, arguments []string) error {
 	err = serve(ctx, listener, newHandler(&reviews{pool: pool, jobs: jobs}, pool.Ping))
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	return errors.Join(err, jobs.Stop(deadline))
+	if stopped := jobs.Stop(deadline); stopped != nil {
+		return errors.Join(err, stopped, jobs.StopAndCancel(context.WithoutCancel(ctx)))
+	}
+	return err
 }
 
 // serve answers requests until ctx is done, then lets the running ones finish.
@@ -100,5 +104,9 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	}
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	return server.Shutdown(deadline)
+	if err := server.Shutdown(deadline); err != nil {
+		// Ends the requests that still wait, so that they give their database connections back.
+		return errors.Join(err, server.Close())
+	}
+	return nil
 }

@@ -286,13 +286,15 @@ impl<'a> Attempt<'a, '_> {
         !others.any(|other| excludes(package, other) || excludes(other, package))
     }
 
-    /// Whether no later version of the package could come along instead.
+    /// Whether its suite is in use, and has no later version of the package that could come along instead.
     fn is_best(&self, package: &Package) -> bool {
-        let in_use = |suite: usize| suite == 0 || self.chosen.values().any(|choice| choice.suite == suite);
-        let best = self.index.providing(&package.name).into_iter();
-        best.map(|id| &self.index.packages[id])
-            .find(|other| other.name == package.name && in_use(other.suite) && self.is_allowed(other))
-            .is_some_and(|other| std::ptr::eq(other, package))
+        let suite = package.suite;
+        let in_use = suite == 0 || self.chosen.values().any(|choice| choice.suite == suite);
+        let versions = self.index.providing(&package.name).into_iter();
+        let best = versions
+            .map(|id| &self.index.packages[id])
+            .find(|other| other.name == package.name && other.suite == suite && self.is_allowed(other));
+        in_use && best.is_some_and(|best| std::ptr::eq(best, package))
     }
 
     fn unsatisfiable(&self, parent: Option<&'a Package>, dependency: &Dependency<'a>) -> ResolveError {

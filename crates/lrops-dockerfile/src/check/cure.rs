@@ -81,16 +81,34 @@ fn round(findings: Vec<Finding>) -> (Vec<Edit>, Vec<Finding>) {
 }
 
 /// Returns a text with edits, of which none touches another one of a different finding. Of two at one place, the first
-/// comes first.
+/// comes first; of two that overlap, the second is left out.
 fn edited(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|edit| edit.span.start);
     let mut result = String::with_capacity(text.len());
     let mut at = 0;
     for edit in edits {
+        if edit.span.start < at {
+            continue;
+        }
         result.push_str(&text[at..edit.span.start]);
         result.push_str(&edit.text);
         at = edit.span.end;
     }
     result.push_str(&text[at..]);
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_that_overlap_are_not_both_applied() {
+        let edit = |span, text: &str| Edit {
+            span,
+            text: text.to_owned(),
+        };
+        let edits = vec![edit(3..3, "x"), edit(1..3, "y"), edit(2..4, "z"), edit(1..3, "y")];
+        assert_eq!(edited("abcde", edits), "ayxde");
+    }
 }

@@ -66,8 +66,9 @@ impl File<'_> {
             } else {
                 keyword.text.to_uppercase()
             };
-            self.warn(&options, rules::FROM_AS_CASING, message, &from.origin);
-            self.mend(rules::FROM_AS_CASING, keyword, right);
+            if let Some(finding) = self.warn(&options, rules::FROM_AS_CASING, message, &from.origin) {
+                finding.cure = rewritten(keyword, right);
+            }
         }
         self.description("FROM", &[name.text.to_lowercase().as_str()], &from.origin);
     }
@@ -160,35 +161,40 @@ impl File<'_> {
             if right != *keyword {
                 let message =
                     format!("Command '{keyword}' should match the case of the command majority ({case})");
-                self.warn(
-                    self.options,
-                    rules::CONSISTENT_INSTRUCTION_CASING,
-                    message,
-                    origin,
-                );
-                self.mend(rules::CONSISTENT_INSTRUCTION_CASING, &origin.keyword, right);
+                let options = self.options.with_comments(&origin.comments);
+                let rule = rules::CONSISTENT_INSTRUCTION_CASING;
+                if let Some(finding) = self.warn(&options, rule, message, origin) {
+                    finding.cure = rewritten(&origin.keyword, right);
+                }
             }
         }
     }
 
-    /// Gives the finding that was just made the cure to write a word otherwise.
-    fn mend(&mut self, rule: &str, word: &Word, text: String) {
-        let last = self.findings.last_mut().filter(|finding| finding.rule == rule);
-        // A rule that is skipped made none, and a word that is not as it was read is left alone.
-        if let Some(finding) = last.filter(|_| word.span.len() == word.text.len()) {
-            let span = word.span.clone();
-            finding.cure = Some(Box::new(Cure {
-                edits: vec![Edit { span, text }],
-            }));
+    /// Reports a breach, and returns it; nothing where the rule is skipped.
+    fn warn(
+        &mut self,
+        options: &CheckOptions,
+        rule: &'static str,
+        message: String,
+        origin: &Origin,
+    ) -> Option<&mut Finding> {
+        if !options.reports(rule) {
+            return None;
         }
+        self.findings
+            .push(Finding::warning(rule, message).at(origin.place()));
+        self.findings.last_mut()
     }
+}
 
-    fn warn(&mut self, options: &CheckOptions, rule: &'static str, message: String, origin: &Origin) {
-        if options.reports(rule) {
-            self.findings
-                .push(Finding::warning(rule, message).at(origin.place()));
-        }
-    }
+/// Returns the cure to write a word otherwise; none for a word that is not as it was read.
+fn rewritten(word: &Word, text: String) -> Option<Box<Cure>> {
+    let span = word.span.clone();
+    (span.len() == word.text.len()).then(|| {
+        Box::new(Cure {
+            edits: vec![Edit { span, text }],
+        })
+    })
 }
 
 fn origins(stage: &Stage) -> impl Iterator<Item = &Origin> {

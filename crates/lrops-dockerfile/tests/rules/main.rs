@@ -171,6 +171,8 @@ fn what_is_right_is_left_alone() {
     for text in [
         // The argument comes from the stage that this one starts from.
         "FROM --platform=$BUILDPLATFORM golang AS base\nARG TARGETARCH\nFROM base AS build\nRUN GOARCH=$TARGETARCH go build .\nFROM scratch\nCOPY --from=build /a /a\n",
+        // A build argument may make it another image, whose platform is then not ignored.
+        "ARG BASE=a\nFROM debian AS a\nFROM --platform=$BUILDPLATFORM $BASE\nFROM --platform=$BUILDPLATFORM ${BASE}\n",
         // The command finds it out by itself.
         "FROM debian\nRUN TARGETARCH=$(dpkg --print-architecture) && curl -O https://h.example/a-$TARGETARCH\n",
         "FROM debian\nRUN curl -O https://h.example/a-$(uname -m)\n",
@@ -239,7 +241,7 @@ fn commands_in_heredocs_and_after_settings_are_seen() {
             "ToolsOnTargetPlatform",
         ),
         (
-            "FROM debian\nRUN echo ${TARGETPLATFORM:-none}\n",
+            "FROM debian\nRUN echo ${TARGETPLATFORM%/*}\n",
             "PlatformArgUndeclared",
         ),
         (

@@ -70,6 +70,11 @@ fn serves(entry: &str, program: &[u8]) -> bool {
         && value("flags:").is_some_and(|flags| flags.contains('F'))
 }
 
+/// Returns whether it is known how the kernel recognises a platform's programs.
+pub fn is_known(platform: &Platform) -> bool {
+    pattern(platform).is_some()
+}
+
 /// Returns whether a program runs in any tree: it is there, and needs no loader or libraries, as static linking makes it.
 pub fn is_static(program: &Path) -> bool {
     program.is_file() && command::loader(program).is_none()

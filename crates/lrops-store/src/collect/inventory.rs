@@ -186,7 +186,7 @@ pub(super) struct Inventory {
 impl Inventory {
     pub(super) fn take(store: &Store, keeper: &dyn SnapshotKeeper) -> Result<Self, CollectError> {
         let mut inventory = Self::default();
-        inventory.add_blobs(store.layout())?;
+        inventory.add_blobs(store)?;
         inventory.add_images(store.layout())?;
         let chains = inventory.add_snapshots(keeper)?;
         inventory.add_records(store, &chains)?;
@@ -209,9 +209,16 @@ impl Inventory {
         );
     }
 
-    fn add_blobs(&mut self, layout: &Layout) -> Result<(), CollectError> {
-        for blob in layout.blobs()? {
-            self.add(Resource::Blob(blob.digest), blob.size, blob.last_used);
+    /// Adds the blobs, each with what is remembered of it.
+    fn add_blobs(&mut self, store: &Store) -> Result<(), CollectError> {
+        let readings = store.readings().list()?;
+        let readings: BTreeMap<_, _> = readings
+            .into_iter()
+            .map(|entry| (entry.key, entry.size))
+            .collect();
+        for blob in store.layout().blobs()? {
+            let size = blob.size + readings.get(&blob.digest).copied().unwrap_or(0);
+            self.add(Resource::Blob(blob.digest), size, blob.last_used);
         }
         Ok(())
     }

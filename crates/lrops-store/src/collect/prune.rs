@@ -66,6 +66,7 @@ pub fn prune(
     let inventory = Inventory::take(store, keeper)?;
     let plan = Plan::make(&inventory, request);
     plan.carry_out(store, keeper)?;
+    forget_missing(store)?;
     store.uploads().forget_before(request.uploads_used_since)?;
     let removed = plan.freed.iter().map(|(resource, last_used)| {
         let thing = &inventory.things[*resource];
@@ -140,10 +141,7 @@ impl<'i> Plan<'i> {
         keeper.remove(&snapshots).map_err(failed("remove snapshots"))?;
         for resource in self.freed.keys() {
             match resource {
-                Resource::Blob(digest) => {
-                    store.readings().remove(digest)?;
-                    store.layout().remove_blob(digest)?;
-                }
+                Resource::Blob(digest) => store.layout().remove_blob(digest)?,
                 Resource::CacheMount(name) => keeper
                     .remove_cache_mount(&store.cache_mounts().join(name))
                     .map_err(failed("remove a cache mount"))?,
@@ -154,6 +152,16 @@ impl<'i> Plan<'i> {
         }
         Ok(())
     }
+}
+
+/// Forgets what was remembered of blobs that are not there, whoever removed them.
+fn forget_missing(store: &Store) -> Result<(), CollectError> {
+    for entry in store.readings().list()? {
+        if !store.layout().blob_path(&entry.key).exists() {
+            store.readings().remove(&entry.key)?;
+        }
+    }
+    Ok(())
 }
 
 fn remove(path: &Path) -> Result<(), StoreError> {

@@ -330,3 +330,23 @@ fn a_blob_that_an_image_and_a_step_share_stays_for_the_image() {
     fixture.prune(&all());
     assert!(fixture.store.layout().blob_path(&layer.digest).exists());
 }
+
+#[test]
+fn what_is_remembered_of_a_blob_counts_and_goes_with_it() {
+    let fixture = Fixture::new();
+    let size = |fixture: &Fixture| {
+        let usage = usage(&fixture.store, &fixture.snapshots).unwrap();
+        usage.items.iter().map(|item| item.size).sum::<u64>()
+    };
+    let before = size(&fixture);
+    let kept = fixture.image.root.digest;
+    let gone = key("a blob that another program removed");
+    for digest in [kept, gone] {
+        fixture.store.readings().put_hint(&digest, &"12345678").unwrap();
+    }
+    assert_eq!(size(&fixture) - before, 10, "of the one whose blob is there");
+    fixture.prune(&all());
+    let left = fixture.store.readings().list().unwrap();
+    let left: Vec<Digest> = left.iter().map(|entry| entry.key).collect();
+    assert_eq!(left, [kept]);
+}

@@ -1,20 +1,26 @@
-//! What reading a layer gave, remembered for as long as its file is untouched.
+//! What reading a layer gave, and that an image was sound, remembered for as long as the files are untouched.
 //!
-//! A blob is written once, under another name, and never again. So a file that has the same size, times and inode as when
+//! A blob is written once, under another name, and never again by lrops. So a file that has the same size, times and inode as when
 //! its bytes were read and found right still has them, unless the disk fails; who sends it anywhere reads it, and its digest
 //! with it. What only [`super::verify_image`] reads is never remembered.
+//!
+//! One gap is left on kernels before 6.13, whose files' times move in steps of milliseconds: another program that writes into a
+//! blob in place, within the step in which it was read, is not noticed here.
 
 use std::fs;
 
+use lrops_model::digest::Digest;
 use lrops_model::oci::{Compression, Descriptor};
 use serde::{Deserialize, Serialize};
 
+use super::documents::Documents;
+use super::expectations::Expectations;
 use super::scan::Scanned;
 use crate::store::Store;
 use crate::tree::Identity;
 
-/// The form of the records and of the facts in them. Records of another form are not believed: it changes with what the
-/// verifier looks for.
+/// The form of the records, of the facts in them, and of the rules. Records of another form are not believed: it changes with
+/// what the verifier looks for.
 const FORM: u32 = 1;
 
 /// How many entries are remembered. A layer with more takes longer to look up than is saved.
@@ -27,6 +33,60 @@ struct Reading<S> {
     identity: Identity,
     compression: Compression,
     scanned: S,
+}
+
+/// That an image was what it promises: nothing at all was found.
+#[derive(Serialize, Deserialize)]
+struct Sound {
+    form: u32,
+    /// What was expected of it, in full.
+    expectations: String,
+    files: Files,
+    /// How many programs each platform has.
+    programs: Vec<usize>,
+}
+
+/// The files of an image's layers and attachments.
+pub(super) type Files = Vec<(Digest, Identity)>;
+
+/// Returns the files of an image, if all are there.
+pub(super) fn files(store: &Store, documents: &Documents) -> Option<Files> {
+    let layers = documents.images.iter().flat_map(|image| &image.manifest.layers);
+    let attachments = documents.attachments.iter().map(|(_, blob)| blob);
+    layers
+        .chain(attachments)
+        .map(|blob| Some((blob.digest, identity(store, blob)?)))
+        .collect()
+}
+
+/// Returns how many programs the platforms of an image have that was sound when it had these files.
+pub(super) fn recall_sound(
+    store: &Store,
+    root: &Descriptor,
+    files: &Files,
+    expectations: &Expectations,
+) -> Option<Vec<usize>> {
+    let sound: Sound = store.readings().get(&root.digest)?;
+    let holds =
+        sound.form == FORM && sound.files == *files && sound.expectations == format!("{expectations:?}");
+    holds.then_some(sound.programs)
+}
+
+/// Remembers that an image with these files was sound.
+pub(super) fn remember_sound(
+    store: &Store,
+    root: &Descriptor,
+    files: Files,
+    expectations: &Expectations,
+    programs: Vec<usize>,
+) {
+    let sound = Sound {
+        form: FORM,
+        expectations: format!("{expectations:?}"),
+        files,
+        programs,
+    };
+    let _ = store.readings().put_hint(&root.digest, &sound);
 }
 
 /// Returns the identity of a blob's file, if it has one of the promised size.

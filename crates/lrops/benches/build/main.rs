@@ -65,6 +65,12 @@ fn main() {
             results.table(),
             results.targets()
         );
+        let after = mirror.fetched();
+        assert_eq!(
+            before, after,
+            "{}: something was fetched from the network while it was measured",
+            example.name
+        );
         if emulates {
             let place = scratch(&directory);
             println!(
@@ -72,12 +78,6 @@ fn main() {
                 emulation::measure(&example, &images, place.path())
             );
         }
-        let after = mirror.fetched();
-        assert_eq!(
-            before, after,
-            "{}: something was fetched from the network while it was measured",
-            example.name
-        );
         eprintln!(
             "{}: done after {} s",
             example.name,

@@ -352,9 +352,9 @@ fn build_and_prove(
     progress: &Progress,
     on_layer: &(dyn Fn(&Descriptor) + Send + Sync),
 ) -> Result<Proved, Failure> {
-    let cancel = &intent.request.cancel;
+    let cancel = intent.request.cancel.child();
     std::thread::scope(|scope| {
-        let reading = EarlyWork::start(scope, 1, |layer| proof::begin(&session.store, layer, cancel));
+        let reading = EarlyWork::start(scope, 1, |layer| proof::begin(&session.store, layer, &cancel));
         let on_event = |event: BuildEvent| {
             if let BuildEvent::Layer { descriptor } = &event {
                 on_layer(descriptor);
@@ -366,7 +366,7 @@ fn build_and_prove(
         let root = match root {
             Ok(root) => root,
             Err(failure) => {
-                reading.abandon();
+                cancel.cancel();
                 return Err(failure);
             }
         };

@@ -1,7 +1,7 @@
 //! Git's own programs, which have to end with it: the shell between `git submodule` and what it fetches with passes no
 //! signal on, and a process group of their own would keep them from the terminal where they ask for passwords.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -57,12 +57,15 @@ pub(super) fn stop(child: &mut Child) {
 /// Returns which of the family live, after those joined it whose parents are of it.
 fn living(family: &mut BTreeSet<Process>, root: u32) -> BTreeSet<Process> {
     let running = running();
-    let ids: BTreeSet<i32> = running.iter().map(|one| one.process.id).collect();
+    // A number says nothing by itself: it goes to another process when its own has ended.
+    let of_id: BTreeMap<i32, Process> = running.iter().map(|one| (one.process.id, one.process)).collect();
+    let own = i32::try_from(std::process::id()).ok();
     loop {
         let size = family.len();
         for Running { process, parent } in &running {
-            let is_child = family.iter().any(|one| one.id == *parent) && ids.contains(parent);
-            if is_child || u32::try_from(process.id) == Ok(root) {
+            let is_root = u32::try_from(process.id) == Ok(root) && Some(*parent) == own;
+            let is_child = of_id.get(parent).is_some_and(|parent| family.contains(parent));
+            if is_root || is_child {
                 family.insert(*process);
             }
         }
@@ -77,8 +80,11 @@ fn living(family: &mut BTreeSet<Process>, root: u32) -> BTreeSet<Process> {
 /// Returns all processes that have not ended.
 fn running() -> Vec<Running> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let stats = entries.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
-    stats.filter_map(|stat| running_of(&stat)).collect()
+    let stats = entries.filter_map(|entry| fs::read(entry.path().join("stat")).ok());
+    // The kernel cuts names anywhere, also within a character.
+    stats
+        .filter_map(|stat| running_of(&String::from_utf8_lossy(&stat)))
+        .collect()
 }
 
 /// Reads `/proc/PID/stat`, as `proc_pid_stat(5)` describes it: the second field is a name, and may hold anything.

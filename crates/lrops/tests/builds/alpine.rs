@@ -5,7 +5,7 @@ use std::fs;
 
 use lrops_testkit::alpine::{ApkArchive, ApkContent, ApkFile, ApkPackage};
 
-use crate::laboratory::Laboratory;
+use crate::laboratory::{Ended, Laboratory};
 use crate::proof::program;
 
 const PLATFORMS: &str = "linux/amd64,linux/arm64,linux/arm/v7";
@@ -108,6 +108,16 @@ fn the_plan_shows_an_alpine_base() {
         .succeeded()
         .stdout;
     assert!(plan.contains("FROM runtime"), "{plan}");
+}
+
+#[test]
+fn keys_are_found_wherever_the_build_is_started() {
+    let laboratory = laboratory(&archive(), "[\"app\"]");
+    laboratory.dockerfile("FROM runtime\n");
+    let context = laboratory.context();
+    let arguments = ["build", "--platform", "linux/amd64", context.to_str().unwrap()];
+    let built = laboratory.command(arguments).current_dir("/").output();
+    Ended::of(built.unwrap()).succeeded();
 }
 
 #[test]

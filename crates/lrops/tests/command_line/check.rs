@@ -95,6 +95,33 @@ fn nothing_is_written_where_the_file_is_not_what_was_read() {
 }
 
 #[test]
+fn what_was_written_is_shown_though_another_file_fails() {
+    let desk = Desk::new();
+    desk.write("Dockerfile", BAD);
+    fs::write(
+        desk.path().join("other"),
+        b"FROM scratch\n# \xe9\nARG TARGETARCH=a\n",
+    )
+    .unwrap();
+    let files = ["-f", "Dockerfile", "-f", "other"];
+    let ran = desk.run(&[&["check", "--fix", "--platform", TWO][..], &files].concat());
+    let ran = ran.exits(1).says("Dockerfile: mended PlatformArgDefault");
+    assert_eq!(ran.stdout(), DIFF);
+    assert_eq!(text(&desk, "Dockerfile"), GOOD);
+}
+
+#[test]
+fn a_file_that_is_named_twice_is_mended_once() {
+    let desk = Desk::new();
+    desk.write("Dockerfile", BAD);
+    symlink("Dockerfile", desk.path().join("link")).unwrap();
+    let files = ["-f", "Dockerfile", "-f", "./Dockerfile", "-f", "link"];
+    let ran = desk.run(&[&["check", "--fix", "--platform", TWO][..], &files].concat());
+    assert_eq!(ran.exits(0).stdout(), DIFF);
+    assert_eq!(text(&desk, "Dockerfile"), GOOD);
+}
+
+#[test]
 fn standard_input_is_checked_and_cannot_be_written() {
     let desk = Desk::new();
     desk.write("in", BAD);

@@ -104,7 +104,7 @@ fn the_page_is_built_once_and_the_programs_once_a_platform_without_emulation() {
     assert_eq!(times("npm run build"), 1, "{ran:#?}");
     // The tools in one step, the server in another.
     assert_eq!(times("cmd/riverui"), 3, "{ran:#?}");
-    assert_eq!(times("/out/livereview"), 3, "{ran:#?}");
+    assert_eq!(times("-o /out/livereview"), 3, "{ran:#?}");
 }
 
 #[test]

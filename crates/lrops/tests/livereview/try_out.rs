@@ -214,7 +214,7 @@ fn the_image_serves_its_page_and_does_its_jobs_on_a_real_database() {
         version.contains(&format!("\"version\":\"{VERSION}\"")),
         "{version}"
     );
-    let diff = r"+++ b/main.go\n@@ -1 +7,2 @@\n+// TODO: more\n+x := 1 \n";
+    let diff = r"+++ b/main.go\n@@ -0,0 +7,2 @@\n+// TODO: more\n+x := 1 \n";
     let review = format!(r#"{{"title": "Try it", "author": "Ada", "diff": "{diff}"}}"#);
     let opened = answered(&address, "POST", "/api/reviews", &review, "201");
     assert!(opened.contains(r#""id":1,"title":"Try it""#), "{opened}");

@@ -138,6 +138,24 @@ fn a_package_comes_along_when_all_that_it_names_is_there() {
 }
 
 #[test]
+fn what_comes_along_is_of_the_suite_of_what_it_comes_with() {
+    let pair = |version: &str| {
+        [
+            package("app", version),
+            package("app-init", version).with("i", &format!("app={version}")),
+        ]
+    };
+    let scene = Scene::publishing(&pair("1-r0"));
+    let newer = [pair("2-r0").as_slice(), &[package("tool", "2-r0")]].concat();
+    scene.archive.publish("edge/main", &newer);
+    let edge = "repositories = ['main']\nextra_suites = ['edge']";
+    assert_eq!(
+        scene.names("['app', 'tool@edge']", edge),
+        ["app-1-r0", "app-init-1-r0", "tool-2-r0"]
+    );
+}
+
+#[test]
 fn packages_can_be_left_out_by_name() {
     let scene = Scene::publishing(&[
         package("app", "1-r0").with("D", "so:libdoc.so.1 so:libx.so.1"),

@@ -35,7 +35,8 @@ impl<'a> Cross<'a> {
         name == "TARGETOS" && self.platforms.iter().all(|platform| platform.os == value)
     }
 
-    /// `$TARGETARCH` in a command of a stage that does not declare it: it is empty there.
+    /// `$TARGETARCH` in a command of a stage that does not declare it: it is empty there. Where the command has a default
+    /// for that, it is as it was meant.
     pub(super) fn undeclared(&mut self, stage: &'a Stage, commands: &[Command<'a>]) {
         let mut told: Vec<&str> = Vec::new();
         for command in commands {
@@ -43,7 +44,7 @@ impl<'a> Cross<'a> {
             let missing: Vec<&str> = TARGET_ARGUMENTS
                 .into_iter()
                 .chain(BUILD_ARGUMENTS)
-                .filter(|name| command.script.needs(name))
+                .filter(|name| command.script.needs(name) && !has_default(&command.text, name))
                 .filter(|name| !declared.iter().any(|other| other == name) && !told.contains(name))
                 .collect();
             let Some((last, others)) = missing.split_last() else {
@@ -56,15 +57,21 @@ impl<'a> Cross<'a> {
                     "are empty here: the stage does not declare them",
                 ),
             };
+            let is_safe = !missing.iter().any(|name| self.has_default(name));
             let remark = Remark {
                 rule: rules::PLATFORM_ARG_UNDECLARED,
                 message: format!("{named} {is_empty}"),
                 advice: format!("write ARG {} before, in this stage", missing.join(" ")),
-                cure: Some(self.editor.declare(stage, command.origin, &missing)),
+                cure: is_safe.then(|| self.editor.declare(stage, command.origin, &missing)),
             };
             self.warn(command.origin, remark);
             told.extend(missing);
         }
+    }
+
+    /// Returns whether an argument has a default somewhere in the file, which a declaration of it would replace.
+    pub(super) fn has_default(&self, name: &str) -> bool {
+        self.defaulted.contains(&name)
     }
 
     /// Returns the names that have a value, or get one from the builder, where a command stands.
@@ -72,6 +79,19 @@ impl<'a> Cross<'a> {
         let instructions = self.family.before(stage, command.origin);
         instructions.flat_map(declares).collect()
     }
+}
+
+/// Returns the builder's arguments that have a default somewhere in a text.
+pub(super) fn defaulted(text: &str) -> Vec<&'static str> {
+    let names = TARGET_ARGUMENTS.into_iter().chain(BUILD_ARGUMENTS);
+    names.filter(|name| has_default(text, name)).collect()
+}
+
+/// Returns whether a text has a default for a variable: `${NAME:-word}`, `${NAME-word}`, `${NAME:=word}`, `${NAME=word}`.
+fn has_default(text: &str, name: &str) -> bool {
+    let start = format!("${{{name}");
+    let mut rests = text.split(start.as_str()).skip(1);
+    rests.any(|rest| rest.strip_prefix(':').unwrap_or(rest).starts_with(['-', '=']))
 }
 
 /// Returns the names that an instruction gives a value, or lets `BuildKit` give one.

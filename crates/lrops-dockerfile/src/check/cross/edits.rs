@@ -35,18 +35,6 @@ impl<'a> Editor<'a> {
         })
     }
 
-    /// `FROM NAME` with the build platform. `None` where the flags are written in an unusual way.
-    pub(super) fn with_build_platform(&self, from: &From) -> Option<Edit> {
-        let span = from.origin.keyword.span.end..from.image.span.start;
-        let flags = self.text.get(span.clone())?.trim();
-        let is_usual =
-            flags.is_empty() || (flags.starts_with("--platform=") && !flags.contains(['\n', ' ', '\t']));
-        is_usual.then(|| Edit {
-            span,
-            text: " --platform=$BUILDPLATFORM ".to_owned(),
-        })
-    }
-
     /// `ARG NAME=value` without the value.
     pub(super) fn without_default(&self, definition: &ArgDefinition) -> Option<Edit> {
         let value = definition.value.as_ref()?;

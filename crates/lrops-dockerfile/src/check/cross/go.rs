@@ -1,6 +1,9 @@
 //! Go that compiles for the target in a stage of the build platform.
 
+use std::collections::HashSet;
+
 use lrops_model::finding::Edit;
+use lrops_model::platform::Platform;
 
 use super::command::Command;
 use super::stages::Gift;
@@ -44,6 +47,7 @@ impl<'a> Cross<'a> {
         }
         let edits = installs.iter().map(|call| self.built_instead(stage, call));
         let cure = edits.collect::<Option<Vec<Edit>>>().filter(|_| command.is_exact);
+        let cure = cure.map(each_once);
         let remark = Remark {
             rule: rules::CROSS_GO_INSTALL,
             message:
@@ -93,21 +97,29 @@ impl<'a> Cross<'a> {
         if lacking.is_empty() {
             return is_declared;
         }
+        let is_valid = self.platforms.iter().all(gives_goarm);
+        let must_declare = !is_declared && !self.declared(stage, command).contains(&"TARGETVARIANT");
+        let is_safe = is_valid && command.is_exact && !(must_declare && self.has_default("TARGETVARIANT"));
         let settings = lacking.iter().map(|call| setting_behind(call, "GOARCH", GOARM));
-        let mut cure = settings.collect::<Option<Vec<Edit>>>();
-        if let Some(edits) = &mut cure {
+        let cure = settings.collect::<Option<Vec<Edit>>>().filter(|_| is_safe);
+        let cure = cure.map(|edits| {
             // One export is for several calls.
-            edits.dedup();
-            if !is_declared && !self.declared(stage, command).contains(&"TARGETVARIANT") {
+            let mut edits = each_once(edits);
+            if must_declare {
                 edits.extend(self.editor.declare(stage, command.origin, &["TARGETVARIANT"]));
             }
-        }
+            edits
+        });
         let remark = Remark {
             rule: rules::GOARM_MISSING,
             message: "GOARCH follows the target, and GOARM does not: linux/arm/v6 and linux/arm/v7 get the same program"
                 .to_owned(),
-            advice: "declare ARG TARGETVARIANT and set GOARM=${TARGETVARIANT#v}".to_owned(),
-            cure: cure.filter(|_| command.is_exact),
+            advice: if is_valid {
+                "declare ARG TARGETVARIANT and set GOARM=${TARGETVARIANT#v}".to_owned()
+            } else {
+                "set GOARM to 5, 6 or 7 for linux/arm, and leave it out for other platforms".to_owned()
+            },
+            cure,
         };
         let has_cure = remark.cure.is_some();
         self.warn(command.origin, remark);
@@ -134,15 +146,30 @@ impl<'a> Cross<'a> {
     }
 }
 
+/// Returns whether `GOARM=${TARGETVARIANT#v}` is one that Go takes. It refuses all but 5, 6 and 7, whatever it compiles for;
+/// an empty one is its default.
+fn gives_goarm(platform: &Platform) -> bool {
+    let variant = platform.variant.as_deref();
+    let is_version = matches!(variant, Some("v5" | "v6" | "v7"));
+    variant.is_none() || (platform.architecture == "arm" && is_version)
+}
+
+/// Drops edits that are there already: a script that stands in another one may be read twice.
+fn each_once(mut edits: Vec<Edit>) -> Vec<Edit> {
+    let mut seen = HashSet::new();
+    edits.retain(|edit| seen.insert(edit.clone()));
+    edits
+}
+
 /// Returns whether a call of Go is for the target.
-pub(super) fn is_crossing(call: &Call) -> bool {
+fn is_crossing(call: &Call) -> bool {
     call.setting("GOARCH")
         .is_some_and(|setting| setting.follows("TARGETARCH") || setting.follows("TARGETPLATFORM"))
 }
 
 /// Returns the edit that sets a variable for a call: behind another one where that is set in the same command, or by an
 /// `export` before it.
-pub(super) fn setting_behind(call: &Call, other: &str, setting: &str) -> Option<Edit> {
+fn setting_behind(call: &Call, other: &str, setting: &str) -> Option<Edit> {
     let exported = call.setting(other).filter(|other| other.is_exported);
     let other = call.own_setting(other).or(exported);
     if let Some(span) = other.and_then(|other| other.span.clone()) {

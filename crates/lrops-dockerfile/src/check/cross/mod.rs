@@ -48,6 +48,7 @@ pub(crate) fn cross_findings(
         dockerfile,
         family: Family::new(dockerfile),
         editor: Editor::new(text, dockerfile),
+        defaulted: arguments::defaulted(text),
         platforms,
         options,
         findings: Vec::new(),
@@ -80,6 +81,8 @@ struct Cross<'a> {
     dockerfile: &'a Dockerfile,
     family: Family<'a>,
     editor: Editor<'a>,
+    /// The builder's arguments that have a default somewhere in the text, which a declaration would replace.
+    defaulted: Vec<&'static str>,
     platforms: &'a [Platform],
     options: &'a CheckOptions,
     findings: Vec<Finding>,
@@ -95,9 +98,12 @@ struct Remark {
 }
 
 impl Cross<'_> {
-    /// `FROM --platform=… STAGE`: the stage keeps its own.
+    /// `FROM --platform=… STAGE`: the stage keeps its own. With a variable in its place it may be an image.
     fn platform_of_stage(&mut self, stage: &Stage) {
         let from = &stage.from;
+        if from.image.text.contains('$') {
+            return;
+        }
         let Some(parent) = self.family.parent(stage).filter(|_| from.platform.is_some()) else {
             return;
         };

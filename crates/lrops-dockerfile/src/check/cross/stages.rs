@@ -81,11 +81,6 @@ impl<'a> Family<'a> {
         stages.filter(|stage| descends[stage.index]).collect()
     }
 
-    /// Returns whether a stage is an image of its own: nothing starts from it or copies from it.
-    pub(super) fn is_final(&self, stage: &Stage) -> bool {
-        !self.parents.contains(&Some(stage.index)) && self.gifts(stage).is_empty()
-    }
-
     /// Returns what other stages get from a stage.
     pub(super) fn gifts(&self, stage: &Stage) -> &[Gift<'a>] {
         &self.gifts[stage.index]
@@ -157,7 +152,7 @@ fn taken(stage: &Stage) -> Vec<(&str, Gift<'_>)> {
 }
 
 /// Returns whether a word is nothing but a variable.
-pub(super) fn is_variable(word: &Word, name: &str) -> bool {
+fn is_variable(word: &Word, name: &str) -> bool {
     let text = word.as_str().trim_matches(['"', '\'']);
     text == format!("${name}") || text == format!("${{{name}}}")
 }

@@ -32,12 +32,12 @@ pub(crate) struct Call {
 }
 
 /// Words of the shell's grammar that come before a command, behind which settings may stand.
-const GRAMMAR: [&str; 13] = [
-    "if", "then", "elif", "else", "while", "until", "do", "!", "{", "}", "time", "env", "fi",
+const GRAMMAR: [&str; 12] = [
+    "if", "then", "elif", "else", "while", "until", "do", "!", "{", "}", "env", "fi",
 ];
 
-/// Programs that call the one behind them, before which settings may stand.
-const CALLERS: [&str; 6] = ["exec", "command", "nohup", "nice", "sudo", "eval"];
+/// Programs that call the one behind them, before which settings may stand. `time` is one in dash and busybox.
+const CALLERS: [&str; 7] = ["exec", "command", "nohup", "nice", "sudo", "eval", "time"];
 
 /// What sets variables for all that follows.
 const SETTERS: [&str; 5] = ["export", "declare", "local", "readonly", "typeset"];
@@ -114,20 +114,6 @@ impl Call {
     /// Returns the setting of a variable in this very command.
     pub(crate) fn own_setting(&self, name: &str) -> Option<&Setting> {
         self.own.iter().rev().find(|setting| setting.name == name)
-    }
-
-    /// Returns the value of a flag such as `-o`, written `-o value` or `-o=value`.
-    pub(crate) fn flag(&self, name: &str) -> Option<&str> {
-        let mut words = self.words.iter().map(|word| word.text.as_str());
-        while let Some(word) = words.next() {
-            if word == name {
-                return words.next();
-            }
-            if let Some(value) = word.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
-                return Some(value);
-            }
-        }
-        None
     }
 
     /// Returns the names that the command gives a value.

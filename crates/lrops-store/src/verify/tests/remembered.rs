@@ -12,7 +12,7 @@ use super::maker::{Image, Layer, Maker};
 use super::{expectations, findings};
 use crate::store::Store;
 use crate::transfer::copy_image;
-use crate::verify::verify_stored;
+use crate::verify::{Report, verify_stored};
 
 /// A store with an image of two platforms that share a layer; every kind of entry is in it.
 struct Stored {
@@ -41,6 +41,10 @@ impl Stored {
                 |_| {},
             )
             .finish();
+        Self::of(image)
+    }
+
+    fn of(image: Image) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path().join("store")).unwrap();
         copy_image(&image.store, &image.root, store.layout(), &CancelToken::new()).unwrap();
@@ -52,13 +56,13 @@ impl Stored {
     }
 
     fn findings(&self) -> String {
-        let report = verify_stored(
-            &self.store,
-            &self.image.root,
-            &expectations(&[], &[]),
-            &CancelToken::new(),
-        );
-        findings(&report.unwrap())
+        findings(&self.report(&[]))
+    }
+
+    fn report(&self, platforms: &[&str]) -> Report {
+        let expectations = expectations(platforms, &[]);
+        let root = &self.image.root;
+        verify_stored(&self.store, root, &expectations, &CancelToken::new()).unwrap()
     }
 
     /// Returns the records, in order.
@@ -144,4 +148,55 @@ fn what_is_damaged_is_not_remembered() {
     let found = stored.findings();
     assert_eq!(found.matches("BlobDigestMismatch").count(), 4, "{found}");
     assert_eq!(stored.records(), Vec::<PathBuf>::new());
+}
+
+/// A sound image of two platforms.
+fn sound() -> Stored {
+    let of = |architecture| Layer::new().file("app", Elf::program(architecture).bytes()).tar();
+    Stored::of(
+        Maker::new()
+            .platform_with("linux/amd64", Compression::Gzip, &[&of("amd64")], |_| {})
+            .platform_with("linux/arm64", Compression::Gzip, &[&of("arm64")], |_| {})
+            .finish(),
+    )
+}
+
+#[test]
+fn a_sound_image_is_remembered_as_a_whole() {
+    let stored = sound();
+    let first = stored.report(&[]);
+    assert!(first.findings.is_empty() && first.platforms[1].programs == 1);
+    assert_eq!(
+        stored.records().len(),
+        3,
+        "one for each layer's blob, and one for the image"
+    );
+    // The layers' records are not even looked at.
+    stored.rewrite_records("\"app\"", "\"other\"");
+    assert_eq!(stored.report(&[]), first);
+}
+
+#[test]
+fn other_expectations_are_not_answered_from_memory() {
+    let stored = sound();
+    stored.report(&[]);
+    let missing = findings(&stored.report(&["linux/amd64", "linux/arm64", "linux/arm/v7"]));
+    assert!(missing.contains("MissingPlatform"), "{missing}");
+}
+
+#[test]
+fn an_image_with_a_touched_layer_is_looked_at_again() {
+    let stored = sound();
+    stored.report(&[]);
+    let blobs = stored.store.root().join("blobs/sha256");
+    for entry in fs::read_dir(blobs).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        if bytes.first() != Some(&b'{') {
+            *bytes.last_mut().unwrap() ^= 1;
+            fs::write(&path, bytes).unwrap();
+        }
+    }
+    let found = findings(&stored.report(&[]));
+    assert_eq!(found.matches("BlobDigestMismatch").count(), 2, "{found}");
 }

@@ -5,6 +5,8 @@
 
 mod mend;
 
+use std::collections::BTreeSet;
+
 use lrops_buildx::quoted;
 use lrops_model::finding::{Finding, Severity};
 use lrops_model::platform::Platform;
@@ -36,6 +38,7 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Resu
     for build in arguments.builds() {
         intents.push(resolve(&build, environment)?);
     }
+    keep_each_once(&mut intents);
     for notice in notices(&intents) {
         say(&report::notice(notice));
     }
@@ -44,16 +47,32 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Resu
         (true, false) => Some(Writing::Write),
         (false, false) => None,
     };
+    let is_named = intents.len() > 1;
     let mut mended = Vec::new();
     for intent in &mut intents {
         let of_file = writing.map(|writing| mend(intent, writing, environment));
-        mended.push(of_file.transpose()?);
+        let of_file = of_file.transpose()?;
+        // What was written is shown at once: what fails after it must not hide it.
+        if let (Some(of_file), Format::Text) = (&of_file, arguments.format) {
+            show_mended(of_file, &prefix(intent, is_named))?;
+        }
+        mended.push(of_file);
     }
     let checked = look(intents, mended, environment)?;
     let fix = writing
         .is_none()
         .then(|| format!("{} --fix", environment.command_line()));
     show(&checked, arguments.format, fix.as_deref())
+}
+
+/// Drops requests whose Dockerfile is the file of an earlier one.
+fn keep_each_once(intents: &mut Vec<Intent>) {
+    let mut seen = BTreeSet::new();
+    intents.retain(|intent| {
+        let path = intent.request.dockerfile.path.as_ref();
+        let real = path.and_then(|path| path.canonicalize().ok());
+        real.is_none_or(|real| seen.insert(real))
+    });
 }
 
 /// Checks the Dockerfile of a build.
@@ -169,23 +188,30 @@ fn notices(intents: &[Intent]) -> Vec<&String> {
     notices
 }
 
-fn show_one(checked: &Checked, is_named: bool) -> Result<(), Failure> {
-    let dockerfile = &checked.intent.request.dockerfile;
-    let name = if is_named {
-        format!("{}: ", dockerfile.name)
+/// Returns what stands before what is said of one of several Dockerfiles.
+fn prefix(intent: &Intent, is_named: bool) -> String {
+    if is_named {
+        format!("{}: ", intent.request.dockerfile.name)
     } else {
         String::new()
-    };
+    }
+}
+
+fn show_mended(mended: &Mended, name: &str) -> Result<(), Failure> {
+    print(&mended.diff)?;
+    for finding in &mended.findings {
+        say(&format!("{name}mended {}", report::finding_title(finding)));
+    }
+    Ok(())
+}
+
+fn show_one(checked: &Checked, is_named: bool) -> Result<(), Failure> {
+    let dockerfile = &checked.intent.request.dockerfile;
+    let name = prefix(&checked.intent, is_named);
     let source = Source {
         name: &dockerfile.name,
         text: &dockerfile.text,
     };
-    if let Some(mended) = &checked.mended {
-        print(&mended.diff)?;
-        for finding in &mended.findings {
-            say(&format!("{name}mended {}", report::finding_title(finding)));
-        }
-    }
     let count = checked.findings.len();
     if count == 0 {
         say(&format!("{name}no warnings found"));
