@@ -224,7 +224,7 @@ impl Bases {
         cancel: &CancelToken,
         on_progress: OnProgress<'_>,
     ) -> Result<Resolution, BaseError> {
-        let suites = self.suites(request.spec)?;
+        let suites = suites::find(request.spec, &self.settings)?;
         let key = question(request, &suites);
         if request.freshness == Freshness::Reuse
             && let Some(record) = self.cache.resolution(key)
@@ -239,16 +239,6 @@ impl Bases {
         };
         self.cache.keep_resolution(key, &record)?;
         Ok(record.resolution)
-    }
-
-    /// Returns the suites of a specification. The machine's keyrings are named by whole paths; a specification's start from
-    /// the directory of its file.
-    fn suites(&self, spec: &BaseSpec) -> Result<Vec<Suite>, BaseError> {
-        let mut suites = suites::find(spec, &self.settings.sources)?;
-        for keyring in suites.iter_mut().flat_map(|suite| &mut suite.keyrings) {
-            *keyring = self.settings.configuration.join(&*keyring);
-        }
-        Ok(suites)
     }
 
     fn ask_archive(
@@ -316,7 +306,7 @@ impl Bases {
         cancel: &CancelToken,
         on_progress: OnProgress<'_>,
     ) -> Result<Vec<File>, BaseError> {
-        let suites = self.suites(request.spec)?;
+        let suites = suites::find(request.spec, &self.settings)?;
         let reader = self.suite_reader(&request, cancel)?;
         let (done, total) = (AtomicUsize::new(0), resolution.packages.len());
         parallel::map(&resolution.packages, DOWNLOADS_PARALLEL, |package| {

@@ -11,6 +11,7 @@ use lrops_remote::http::HttpClient;
 use lzma_rust2::XzReader;
 
 use crate::alpine::archive::branch;
+use crate::bases::BasesSettings;
 use crate::cache::Cache;
 use crate::debian::index::Index;
 use crate::debian::release::{IndexFile, Release, days_since_epoch};
@@ -38,7 +39,10 @@ impl Suite {
 }
 
 /// Finds the suites that a specification names, the main one first.
-pub(crate) fn find(spec: &BaseSpec, machine: &MachineSources) -> Result<Vec<Suite>, BaseError> {
+///
+/// The machine's keyrings are named by whole paths; a specification's start from the directory of its file.
+pub(crate) fn find(spec: &BaseSpec, settings: &BasesSettings) -> Result<Vec<Suite>, BaseError> {
+    let machine = &settings.sources;
     let alpine = MachineSources {
         entries: machine.apk_entries.clone(),
         keyrings: machine.apk_keys.clone(),
@@ -71,6 +75,9 @@ pub(crate) fn find(spec: &BaseSpec, machine: &MachineSources) -> Result<Vec<Suit
         }
         extra.keyring = extra.keyring.or_else(|| spec.keyring.clone());
         suites.push(place(&extra, spec, machine)?);
+    }
+    for keyring in suites.iter_mut().flat_map(|suite| &mut suite.keyrings) {
+        *keyring = settings.configuration.join(&*keyring);
     }
     Ok(suites)
 }
